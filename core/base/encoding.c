@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/encoding.h"
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void
+base64_put(struct buf *out, struct bytes in)
+{
+	size_t n = BASE64_LEN(in.len);
+	uint8_t *p = buf_reserve(out, n);
+	size_t i = 0;
+
+	if (!p)
+		return;
+	for (; i + 3 <= in.len; i += 3) {
+		uint32_t v = (uint32_t)in.ptr[i] << 16 |
+		    (uint32_t)in.ptr[i + 1] << 8 | in.ptr[i + 2];
+
+		*p++ = (uint8_t)base64_digits[v >> 18];
+		*p++ = (uint8_t)base64_digits[v >> 12 & 63];
+		*p++ = (uint8_t)base64_digits[v >> 6 & 63];
+		*p++ = (uint8_t)base64_digits[v & 63];
+	}
+	if (i < in.len) {
+		bool two = i + 2 == in.len;
+		uint32_t v = (uint32_t)in.ptr[i] << 16;
+
+		if (two)
+			v |= (uint32_t)in.ptr[i + 1] << 8;
+		*p++ = (uint8_t)base64_digits[v >> 18];
+		*p++ = (uint8_t)base64_digits[v >> 12 & 63];
+		*p++ = two ? (uint8_t)base64_digits[v >> 6 & 63] : '=';
+		*p++ = '=';
+	}
+	buf_grow(out, n);
+}
+
+#define NO_DIGIT 0xff
+#define STANDARD 1
+#define URL_SAFE 2
+
+/* Value of one digit; notes in `*alphabet` which alphabet it belongs to. */
+static uint8_t
+base64_value(uint8_t c, unsigned *alphabet)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (uint8_t)(c - 'A');
+	if (c >= 'a' && c <= 'z')
+		return (uint8_t)(c - 'a' + 26);
+	if (c >= '0' && c <= '9')
+		return (uint8_t)(c - '0' + 52);
+	if (c == '+' || c == '/') {
+		*alphabet |= STANDARD;
+		return c == '+' ? 62 : 63;
+	}
+	if (c == '-' || c == '_') {
+		*alphabet |= URL_SAFE;
+		return c == '-' ? 62 : 63;
+	}
+	return NO_DIGIT;
+}
+
+/* Decodes unpadded digits; the last group may have 0, 2 or 3 of them. */
+static bool
+base64_digits_decode(struct bytes in, unsigned *alphabet, struct buf *out)
+{
+	size_t n = in.len / 4 * 3 + (in.len % 4 ? in.len % 4 - 1 : 0);
+	uint32_t v = 0;
+	uint8_t *p;
+
+	if (in.len % 4 == 1)
+		return false;
+	p = buf_reserve(out, n);
+	if (!p)
+		return false;
+	for (size_t i = 0; i < in.len; i++) {
+		uint8_t d = base64_value(in.ptr[i], alphabet);
+
+		if (d == NO_DIGIT)
+			return false;
+		v = v << 6 | d;
+		if (i % 4 == 3) {
+			*p++ = (uint8_t)(v >> 16 & 0xff);
+			*p++ = (uint8_t)(v >> 8 & 0xff);
+			*p++ = (uint8_t)(v & 0xff);
+			v = 0;
+		}
+	}
+	if (in.len % 4 == 2) {
+		if (v & 0xf)
+			return false;
+		*p++ = (uint8_t)(v >> 4 & 0xff);
+	} else if (in.len % 4 == 3) {
+		if (v & 0x3)
+			return false;
+		*p++ = (uint8_t)(v >> 10 & 0xff);
+		*p++ = (uint8_t)(v >> 2 & 0xff);
+	}
+	buf_grow(out, n);
+	return true;
+}
+
+static size_t
+padding_of(struct bytes in)
+{
+	if (in.len >= 2 && in.ptr[in.len - 1] == '=')
+		return in.ptr[in.len - 2] == '=' ? 2 : 1;
+	return 0;
+}
+
+bool
+base64_decode(struct bytes in, struct buf *out)
+{
+	unsigned alphabet = 0;
+	size_t len = out->len;
+
+	if (in.len % 4 != 0)
+		return false;
+	in.len -= padding_of(in);
+	if (!base64_digits_decode(in, &alphabet, out))
+		return false;
+	if (alphabet & URL_SAFE) {
+		out->len = len;
+		return false;
+	}
+	return true;
+}
+
+bool
+base64_decode_lenient(struct bytes in, struct buf *out)
+{
+	unsigned alphabet = 0;
+	size_t len = out->len;
+	size_t padding = padding_of(in);
+
+	if (padding > 0 && in.len % 4 != 0)
+		return false;
+	in.len -= padding;
+	if (!base64_digits_decode(in, &alphabet, out))
+		return false;
+	if (alphabet == (STANDARD | URL_SAFE)) {
+		out->len = len;
+		return false;
+	}
+	return true;
+}
+
+static const char hex_digits[] = "0123456789abcdef";
+
+void
+hex_put(struct buf *out, struct bytes in)
+{
+	for (size_t i = 0; i < in.len; i++) {
+		buf_put_u8(out, (uint8_t)hex_digits[in.ptr[i] >> 4]);
+		buf_put_u8(out, (uint8_t)hex_digits[in.ptr[i] & 15]);
+	}
+}
+
+static int
+hex_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+bool
+hex_decode(struct bytes in, uint8_t *out, size_t n)
+{
+	if (in.len % 2 != 0 || in.len / 2 != n)
+		return false;
+	for (size_t i = 0; i < in.len; i++)
+		if (hex_value(in.ptr[i]) < 0)
+			return false;
+	for (size_t i = 0; i < n; i++)
+		out[i] = (uint8_t)(hex_value(in.ptr[2 * i]) << 4 |
+		    hex_value(in.ptr[2 * i + 1]));
+	return true;
+}
+
+/* Length of the well-formed sequence at the start of `in`, 0 if there is none.
+ */
+static size_t
+utf8_sequence(struct bytes in)
+{
+	static const struct {
+		uint8_t mask, lead;
+		size_t len;
+		uint32_t min;
+	} forms[] = {
+	    {0x80, 0x00, 1, 0x0},
+	    {0xe0, 0xc0, 2, 0x80},
+	    {0xf0, 0xe0, 3, 0x800},
+	    {0xf8, 0xf0, 4, 0x10000},
+	};
+
+	for (size_t f = 0; f < sizeof(forms) / sizeof(forms[0]); f++) {
+		uint32_t point;
+
+		if ((in.ptr[0] & forms[f].mask) != forms[f].lead)
+			continue;
+		if (in.len < forms[f].len)
+			return 0;
+		point = in.ptr[0] & (uint8_t)~forms[f].mask;
+		for (size_t i = 1; i < forms[f].len; i++) {
+			if ((in.ptr[i] & 0xc0) != 0x80)
+				return 0;
+			point = point << 6 | (in.ptr[i] & 0x3f);
+		}
+		if (point < forms[f].min || point > 0x10ffff ||
+		    (point >= 0xd800 && point <= 0xdfff))
+			return 0;
+		return forms[f].len;
+	}
+	return 0;
+}
+
+bool
+utf8_valid(struct bytes in)
+{
+	while (in.len > 0) {
+		size_t n = utf8_sequence(in);
+
+		if (n == 0)
+			return false;
+		in = bytes_slice(in, n, in.len);
+	}
+	return true;
+}

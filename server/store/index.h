@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTLOG_SERVER_STORE_INDEX_H
+#define MTLOG_SERVER_STORE_INDEX_H
+
+#include "core/base/error.h"
+#include "core/crypto/hash.h"
+
+/*
+ * The lookup index: a SQLite file of its own (index.db) that follows the log
+ * in large sorted batches, each committed together with the tree head up to
+ * which it is complete. It is derived data: anything wrong with it is mended
+ * by rebuilding. Rows are (kind, key, index); several entries may share a key.
+ */
+enum index_kind {
+	INDEX_LEAF = 1,	  /* SHA-256 leaf hash (full 256 bits) */
+	INDEX_DIGEST = 2, /* SHA-256 of the raw digest that was signed, if that
+			     is not 32 bytes long, else the digest itself */
+	INDEX_SIGNER = 3, /* SHA-256 of the verifier's SPKI */
+};
+
+struct index_row {
+	enum index_kind kind;
+	struct hash key;
+	uint64_t index;
+};
+
+struct index_file;
+struct index_reader;
+
+/*
+ * index_open opens or makes the file in folder `dir`; a file that is not a
+ * sound index is deleted and made anew (it is derived). One writer.
+ */
+struct index_file *index_open(
+    const char *dir, bool read_only, struct error *err) MUST_USE;
+void index_close(struct index_file *f);
+
+/* index_marker: the tree head the index is complete for (size 0 when new). */
+bool index_marker(struct index_file *f, uint64_t *size, struct hash *root,
+    struct error *err) MUST_USE;
+
+/*
+ * index_append sorts `rows` in place and adds them with the new marker in one
+ * transaction. Rows that are there already are no error (replay).
+ */
+bool index_append(struct index_file *f, struct index_row *rows, size_t count,
+    uint64_t size, const struct hash *root, struct error *err) MUST_USE;
+
+/* index_reset empties it: no rows, marker 0. */
+bool index_reset(struct index_file *f, struct error *err) MUST_USE;
+
+/* index_compact keeps its write-ahead log small; between batches. */
+bool index_compact(struct index_file *f, struct error *err) MUST_USE;
+
+struct index_reader *index_reader_open(struct index_file *f, struct error *err)
+    MUST_USE;
+void index_reader_close(struct index_reader *r);
+
+/*
+ * index_find gives up to `max` entry indexes with this kind and key, ascending
+ * from `from` (inclusive), or descending from it when `newest_first`; and in
+ * `*marker` the size up to which the answer is complete (same snapshot).
+ */
+bool index_find(struct index_reader *r, enum index_kind kind,
+    const struct hash *key, uint64_t from, bool newest_first, size_t max,
+    uint64_t *out, size_t *count, uint64_t *marker, struct error *err) MUST_USE;
+
+/*
+ * index_scan calls `each` for every row, in key order (for fsck).
+ */
+bool index_scan(struct index_reader *r,
+    bool (*each)(void *arg, const struct index_row *row, struct error *err),
+    void *arg, struct error *err) MUST_USE;
+
+#endif
