@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTLOG_IO_HTTP_H
+#define MTLOG_IO_HTTP_H
+
+#include "core/base/buf.h"
+#include "core/base/error.h"
+
+/*
+ * HTTP as a client: the only file that knows libcurl. One handle keeps its
+ * connection between calls and belongs to one thread. Redirects are not
+ * followed, only http and https are spoken, answers are bounded.
+ */
+struct http;
+
+/* http_open makes a client; `timeout_ms` bounds each whole call. ERR_INTERNAL. */
+struct http *http_open(unsigned timeout_ms, struct error *err) MUST_USE;
+void http_close(struct http *h);
+
+/* What came back. Release `body`. */
+struct http_answer {
+	unsigned status;
+	unsigned retry_after; /* seconds, 0 when not said */
+	struct buf body;
+};
+
+/*
+ * http_get and http_post fetch `url` (NUL-terminated); the body is appended to
+ * `out->body`, whose limit the caller has set. Any HTTP status is success here.
+ * ERR_UNAVAILABLE reason "network" when there is no answer, ERR_LIMIT when the
+ * answer is larger than the limit, ERR_USAGE for a bad URL.
+ */
+bool http_get(struct http *h, const char *url, struct http_answer *out,
+    struct error *err) MUST_USE;
+bool http_post(struct http *h, const char *url, const char *content_type,
+    struct bytes body, struct http_answer *out, struct error *err) MUST_USE;
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTLOG_SERVER_ADMIT_H
+#define MTLOG_SERVER_ADMIT_H
+
+#include "server/head.h"
+#include "server/health.h"
+#include "server/lookup.h"
+#include "server/pool.h"
+#include "server/tree.h"
+
+#define ADMIT_BATCH_MAX 1000 /* lines of one batch request */
+
+/* What a submission met, for the metrics; nanoseconds. */
+struct admit_report {
+	bool accepted;	    /* 201, new */
+	bool duplicate;	    /* 201, known */
+	const char *reason; /* of a refusal, else NULL */
+	uint64_t admit;	    /* parse, look up, verify */
+	uint64_t queue;	    /* in the pool until published */
+	uint64_t answer;    /* proof built, verified, written */
+};
+
+struct admit_parts {
+	struct pool *pool;
+	struct tree *tree;
+	struct lookup *lookup;
+	struct head_slot *heads;
+	struct health *health;
+	struct hash log_id;
+	unsigned workers;
+	size_t queue_max; /* requests that may wait for a worker */
+	void (*report)(void *arg, const struct admit_report *r);
+	void *arg;
+};
+
+/*
+ * Admission: worker threads with a bounded queue, fair by client address (what
+ * a client's submissions cost counts against it, failed signatures ten times),
+ * so that neither reads nor other clients wait behind one submitter.
+ */
+struct admit;
+
+struct admit *admit_open(const struct admit_parts *parts, struct error *err)
+    MUST_USE;
+
+/* admit_close waits until everything taken is answered (NULL-safe). The pool
+ * must still be served. */
+void admit_close(struct admit *a);
+
+/* admit_take handles the exchange: a submission, or with `batch` one a line.
+ * Answers it later, or at once with 503 when too much waits. */
+void admit_take(struct admit *a, struct exchange *x, bool batch);
+
+/* admit_waiting counts requests that wait for a worker. */
+size_t admit_waiting(struct admit *a);
+
+#endif

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/cleanup.h"
+#include "core/base/encoding.h"
+#include "core/base/reader.h"
+#include "server/api/api.h"
+#include "server/api/reply.h"
+#include "server/api/prove.h"
+
+#define IMMUTABLE "public, max-age=604800, immutable"
+
+static struct head *
+newest_head(struct api *api, struct error *err)
+{
+	struct head *head = head_current(api->heads);
+
+	if (!head)
+		(void)error_reason(err, ERR_UNAVAILABLE, "no-checkpoint",
+		    "the server has no checkpoint to show yet; try again");
+	return head;
+}
+
+bool
+api_checkpoint(struct api *api, struct exchange *x, struct bytes rest,
+    struct error *err)
+{
+	struct head *head = newest_head(api, err);
+	struct response r;
+	char etag[sizeof(head->etag)];
+
+	(void)rest;
+	if (!head)
+		return false;
+	memcpy(etag, head->etag, sizeof(etag));
+	r = (struct response){
+	    .status = 200,
+	    .content_type = "text/plain; charset=utf-8",
+	    .shared = &head->body,
+	    .shared_len = head->body.data.len,
+	};
+	response_header(&r, "Cache-Control", "no-cache");
+	response_header(&r, "Access-Control-Allow-Origin", "*");
+	reply_conditional(x, &r, etag);
+	return true;
+}
+
+/* Whether the client takes gzip: listed, and not with q=0. */
+static bool
+accepts_gzip(struct exchange *x)
+{
+	struct bytes value = exchange_header(x, "accept-encoding");
+	struct bytes gzip = BYTES_LIT("gzip");
+
+	for (size_t i = 0; i + gzip.len <= value.len; i++) {
+		struct bytes at = bytes_slice(value, i, value.len);
+
+		if (!bytes_starts(at, gzip))
+			continue;
+		at = bytes_slice(at, gzip.len, at.len);
+		return !bytes_starts(at, BYTES_LIT(";q=0")) ||
+		    bytes_starts(at, BYTES_LIT(";q=0."));
+	}
+	return false;
+}
+
+static bool
+tile_body(struct api *api, struct tile_place place, bool gzip,
+    struct httpd_body **body, size_t *len, struct error *err)
+{
+	struct tree_cursor c;
+	bool ok;
+
+	if (!api_cursor_take(api, &c, err))
+		return false;
+	if (place.level == TILE_ENTRIES) {
+		ok = tree_bundle(&c, place, gzip, body, len, err);
+	} else {
+		ok = tree_tile(&c, place, body, err);
+		*len = place.width * HASH_LEN;
+	}
+	api_cursor_give(api, &c);
+	return ok;
+}
+
+bool
+api_tile(struct api *api, struct exchange *x, struct bytes rest,
+    struct error *err)
+{
+	struct tile_place place;
+	struct head *head;
+	struct response r = {
+	    .status = 200,
+	    .content_type = "application/octet-stream",
+	};
+	bool exists, bundle, gzip;
+	char etag[64];
+
+	if (!tile_path_parse(rest, &place, err))
+		return false;
+	head = newest_head(api, err);
+	if (!head)
+		return false;
+	exists = tile_exists(place, head->size);
+	head_release(head);
+	if (!exists)
+		return error_reason(err, ERR_NOTFOUND, "no-such-tile",
+		    "the log is not large enough to have this tile");
+	bundle = place.level == TILE_ENTRIES;
+	gzip = bundle && place.width == TILE_WIDTH && accepts_gzip(x);
+	if (!tile_body(api, place, gzip, &r.shared, &r.shared_len, err))
+		return false;
+	response_header(&r, "Cache-Control", IMMUTABLE);
+	response_header(&r, "Access-Control-Allow-Origin", "*");
+	if (bundle)
+		response_header(&r, "Vary", "Accept-Encoding");
+	if (gzip)
+		response_header(&r, "Content-Encoding", "gzip");
+	(void)snprintf(etag, sizeof(etag), "\"%08x-%u-%llu-%u%s\"",
+	    api->vkey.key_id, place.level, (unsigned long long)place.index,
+	    place.width, gzip ? "-gz" : "");
+	reply_conditional(x, &r, etag);
+	return true;
+}
+
+/* Begins a JSON answer that nobody caches. */
+static void
+json_reply(struct response *r)
+{
+	reply_text(r, 200, "application/json");
+	response_header(r, "Cache-Control", "no-store");
+	response_header(r, "Access-Control-Allow-Origin", "*");
+}
+
+static bool
+json_send(struct exchange *x, struct response *r, bool ok, struct error *err)
+{
+	if (!ok || !buf_ok(&r->text, err)) {
+		response_release(r);
+		return false;
+	}
+	exchange_reply(x, r);
+	return true;
+}
+
+static bool
+entry_put(struct api *api, const struct head *head, uint64_t index,
+    struct buf *out, struct error *err)
+{
+	AUTO(buf) leaf = BUF_INIT(UINT16_MAX);
+	struct tree_cursor c;
+	bool ok;
+
+	if (index >= head->size)
+		return error_reason(err, ERR_NOTFOUND, "no-such-entry",
+		    "the log has %llu entries; this index is beyond them",
+		    (unsigned long long)head->size);
+	if (!api_cursor_take(api, &c, err))
+		return false;
+	ok = tree_entry(&c, index, &leaf, err) &&
+	    prove_entry(&c, &api->vkey.log_id, head, index, buf_bytes(&leaf), out,
+	        err);
+	api_cursor_give(api, &c);
+	return ok;
+}
+
+bool
+api_entry(struct api *api, struct exchange *x, struct bytes rest,
+    struct error *err)
+{
+	struct response r;
+	struct head *head;
+	uint64_t index;
+	bool ok;
+
+	if (!decimal_parse(rest, &index))
+		return error_reason(err, ERR_SYNTAX, "bad-index",
+		    "an entry is named by its index in decimal digits");
+	head = newest_head(api, err);
+	if (!head)
+		return false;
+	json_reply(&r);
+	ok = entry_put(api, head, index, &r.text, err);
+	head_release(head);
+	return json_send(x, &r, ok, err);
+}
+
+/* "<first>/<second>", both decimal. */
+static bool
+two_numbers(struct bytes in, uint64_t *first, uint64_t *second,
+    const char *shape, struct error *err)
+{
+	struct reader r = {in};
+
+	if (reader_decimal(&r, first) && reader_literal(&r, BYTES_LIT("/")) &&
+	    reader_decimal(&r, second) && reader_done(&r))
+		return true;
+	return error_reason(err, ERR_SYNTAX, "bad-proof-address",
+	    "the address ends in %s, in decimal digits", shape);
+}
+
+static bool
+within_head(struct api *api, uint64_t size, struct error *err)
+{
+	struct head *head = newest_head(api, err);
+	uint64_t have;
+
+	if (!head)
+		return false;
+	have = head->size;
+	head_release(head);
+	if (size > have)
+		return error_reason(err, ERR_NOTFOUND, "beyond-checkpoint",
+		    "the newest checkpoint has size %llu, smaller than %llu",
+		    (unsigned long long)have, (unsigned long long)size);
+	return true;
+}
+
+static void
+put_root(struct tree_cursor *c, uint64_t size, const char *name,
+    struct buf *out, bool *ok, struct error *err)
+{
+	struct node_reader nodes = tree_nodes(c);
+	struct hash root;
+
+	*ok = *ok && merkle_root(&c->hasher, &nodes, size, &root, err) &&
+	    hasher_ok(&c->hasher, err);
+	if (!*ok)
+		return;
+	buf_printf(out, "\"%s\":\"", name);
+	base64_put(out, hash_bytes(&root));
+	buf_put_str(out, "\",");
+}
+
+static void
+put_hashes(const struct proof *proof, struct buf *out)
+{
+	buf_put_str(out, "\"hashes\":[");
+	for (size_t i = 0; i < proof->len; i++) {
+		buf_put_str(out, i > 0 ? ",\"" : "\"");
+		base64_put(out, hash_bytes(&proof->hashes[i]));
+		buf_put_u8(out, '"');
+	}
+	buf_put_str(out, "]}");
+}
+
+bool
+api_inclusion(struct api *api, struct exchange *x, struct bytes rest,
+    struct error *err)
+{
+	uint64_t index, size;
+	struct tree_cursor c;
+	struct node_reader nodes;
+	struct proof proof;
+	struct response r;
+	bool ok;
+
+	if (!two_numbers(rest, &index, &size, "<index>/<tree size>", err) ||
+	    !within_head(api, size, err))
+		return false;
+	if (index >= size)
+		return error_reason(err, ERR_NOTFOUND, "no-such-entry",
+		    "a tree of size %llu has no entry %llu",
+		    (unsigned long long)size, (unsigned long long)index);
+	if (!api_cursor_take(api, &c, err))
+		return false;
+	nodes = tree_nodes(&c);
+	ok = proof_inclusion(&c.hasher, &nodes, index, size, &proof, err);
+	json_reply(&r);
+	buf_printf(&r.text, "{\"logIndex\":\"%llu\",\"treeSize\":\"%llu\",",
+	    (unsigned long long)index, (unsigned long long)size);
+	put_root(&c, size, "rootHash", &r.text, &ok, err);
+	if (ok)
+		put_hashes(&proof, &r.text);
+	api_cursor_give(api, &c);
+	return json_send(x, &r, ok, err);
+}
+
+bool
+api_consistency(struct api *api, struct exchange *x, struct bytes rest,
+    struct error *err)
+{
+	uint64_t old_size, new_size;
+	struct tree_cursor c;
+	struct node_reader nodes;
+	struct proof proof;
+	struct response r;
+	bool ok;
+
+	if (!two_numbers(rest, &old_size, &new_size, "<old size>/<new size>",
+	        err) ||
+	    !within_head(api, new_size, err))
+		return false;
+	if (old_size == 0 || old_size > new_size)
+		return error_reason(err, ERR_USAGE, "bad-sizes",
+		    "a consistency proof goes from a size of at least 1 to one "
+		    "that is not smaller");
+	if (!api_cursor_take(api, &c, err))
+		return false;
+	nodes = tree_nodes(&c);
+	ok = proof_consistency(
+	    &c.hasher, &nodes, old_size, new_size, &proof, err);
+	json_reply(&r);
+	buf_printf(&r.text, "{\"oldSize\":\"%llu\",\"newSize\":\"%llu\",",
+	    (unsigned long long)old_size, (unsigned long long)new_size);
+	put_root(&c, old_size, "oldRootHash", &r.text, &ok, err);
+	put_root(&c, new_size, "newRootHash", &r.text, &ok, err);
+	if (ok)
+		put_hashes(&proof, &r.text);
+	api_cursor_give(api, &c);
+	return json_send(x, &r, ok, err);
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/fsck.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "core/base/cleanup.h"
+#include "core/model/entry.h"
+#include "core/tlog/frontier.h"
+#include "server/lookup.h"
+
+#define CHUNK 4096   /* entries that one thread takes at a time */
+#define WINDOW 16    /* chunks on their way */
+#define MAX_THREADS 16
+#define MAX_TOLD 100 /* problems that are told one by one */
+
+/* An order-independent sum of row hashes: equal sums, equal sets. */
+struct row_sum {
+	uint64_t lane[2];
+	uint64_t rows;
+};
+
+enum chunk_state { CHUNK_FREE, CHUNK_TAKEN, CHUNK_DONE };
+
+/* What is known of CHUNK entries once a thread has read them. */
+struct chunk {
+	enum chunk_state state;
+	uint64_t first;
+	size_t count;
+	struct hash leaves[CHUNK];
+	struct row_sum rows; /* of entries below the index's marker */
+	struct error bad;    /* the first entry that does not parse */
+	struct error err;    /* could not be read */
+};
+
+/* One level of tiles being filled. */
+struct level {
+	struct hash slot[TILE_WIDTH];
+	unsigned count;
+	uint64_t index;
+};
+
+struct fsck {
+	const struct fsck_parts *p;
+	struct fsck_result *out;
+	uint64_t size;
+	uint64_t secret[2];
+	uint64_t marker; /* entries the index covers */
+	struct hash marker_root;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint64_t next; /* first entry nobody has taken */
+	bool stop;
+	struct chunk *window; /* WINDOW of them; chunk n is at n % WINDOW */
+
+	struct hasher hasher;
+	struct frontier frontier;
+	struct level levels[TILE_MAX_LEVEL + 1];
+	struct store_reader *reader;
+	struct row_sum rows;
+	bool index_bad;
+};
+
+static void
+problem(struct fsck *f, bool mended, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void
+problem(struct fsck *f, bool mended, const char *format, ...)
+{
+	char sentence[500];
+	va_list ap;
+
+	f->out->problems++;
+	f->out->mended += mended;
+	if (f->out->problems > MAX_TOLD)
+		return;
+	va_start(ap, format);
+	(void)vsnprintf(sentence, sizeof(sentence), format, ap);
+	va_end(ap);
+	f->p->problem(f->p->arg, sentence, mended);
+}
+
+static void
+row_add(const struct fsck *f, struct row_sum *sum, enum index_kind kind,
+    const struct hash *key, uint64_t index)
+{
+	uint64_t words[6];
+
+	memcpy(words, key->b, HASH_LEN);
+	words[4] = index;
+	words[5] = (uint64_t)kind;
+	for (size_t lane = 0; lane < 2; lane++) {
+		uint64_t x = f->secret[lane];
+
+		for (size_t i = 0; i < 6; i++) {
+			x = (x ^ words[i]) * 0xff51afd7ed558ccdu;
+			x ^= x >> 33;
+		}
+		sum->lane[lane] += x * 0xc4ceb9fe1a85ec53u;
+	}
+	sum->rows++;
+}
+
+/* What a reading thread needs for one chunk. */
+struct reading {
+	struct fsck *f;
+	struct chunk *c;
+	struct hasher hasher;
+};
+
+static bool
+read_entry(void *arg, uint64_t index, struct bytes leaf, struct error *err)
+{
+	struct reading *r = arg;
+	AUTO(entry) e = {0};
+	struct lookup_keys keys;
+	struct hash *hash = &r->c->leaves[index - r->c->first];
+
+	(void)err;
+	merkle_leaf(&r->hasher, leaf, hash);
+	if (!entry_parse(leaf, &e, &r->c->bad)) {
+		(void)error_prefix(
+		    &r->c->bad, "entry %llu", (unsigned long long)index);
+		return true;
+	}
+	if (index >= r->f->marker)
+		return true;
+	lookup_keys_of(&r->hasher, &e, hash, &keys);
+	row_add(r->f, &r->c->rows, INDEX_LEAF, &keys.leaf, index);
+	row_add(r->f, &r->c->rows, INDEX_DIGEST, &keys.digest, index);
+	row_add(r->f, &r->c->rows, INDEX_SIGNER, &keys.signer, index);
+	return true;
+}
+
+/* The next chunk to read, when there is room for it; NULL at the end. */
+static struct chunk *
+chunk_take(struct fsck *f)
+{
+	struct chunk *c;
+
+	for (;;) {
+		if (f->stop || f->next >= f->size)
+			return NULL;
+		c = &f->window[f->next / CHUNK % WINDOW];
+		if (c->state == CHUNK_FREE)
+			break;
+		(void)pthread_cond_wait(&f->changed, &f->lock);
+	}
+	c->state = CHUNK_TAKEN;
+	c->first = f->next;
+	c->count = f->size - f->next < CHUNK ? (size_t)(f->size - f->next)
+	                                     : CHUNK;
+	c->rows = (struct row_sum){0};
+	c->bad = c->err = (struct error){0};
+	f->next += c->count;
+	return c;
+}
+
+static void *
+reading_thread(void *arg)
+{
+	struct fsck *f = arg;
+	struct reading r = {.f = f};
+	struct error err = {0};
+	struct store_reader *reader = f->p->backend->reader_open(
+	    f->p->store, &err);
+
+	if (reader && !hasher_open(&r.hasher, &err)) {
+		f->p->backend->reader_close(reader);
+		reader = NULL;
+	}
+	(void)pthread_mutex_lock(&f->lock);
+	while ((r.c = chunk_take(f))) {
+		(void)pthread_mutex_unlock(&f->lock);
+		if (reader)
+			(void)(f->p->backend->read_entries(reader,
+			           r.c->first, r.c->count, read_entry, &r,
+			           &r.c->err) &&
+			    hasher_ok(&r.hasher, &r.c->err));
+		else
+			r.c->err = err;
+		(void)pthread_mutex_lock(&f->lock);
+		r.c->state = CHUNK_DONE;
+		(void)pthread_cond_broadcast(&f->changed);
+	}
+	(void)pthread_mutex_unlock(&f->lock);
+	hasher_release(&r.hasher);
+	if (reader)
+		f->p->backend->reader_close(reader);
+	return NULL;
+}
+
+static bool
+check_tile(struct fsck *f, unsigned level, struct error *err)
+{
+	struct level *l = &f->levels[level];
+	struct hash stored[TILE_WIDTH];
+	struct error why = {0};
+	bool same;
+
+	f->out->tiles++;
+	same = f->p->backend->read_tile(
+	           f->reader, (uint8_t)level, l->index, stored, &why) &&
+	    memcmp(stored, l->slot, sizeof(stored)) == 0;
+	if (same)
+		return true;
+	if (f->p->repair) {
+		struct store_tile tile = {
+		    .level = (uint8_t)level,
+		    .index = l->index,
+		    .hashes = l->slot[0].b,
+		};
+
+		if (!f->p->backend->put_tile(f->p->store, &tile, err))
+			return false;
+	}
+	problem(f, f->p->repair, "tile %u/%llu %s", level,
+	    (unsigned long long)l->index,
+	    why.code == ERR_NONE ? "does not match the entries" : why.text);
+	return true;
+}
+
+/* One leaf into every level that it completes. */
+static bool
+tile_leaf(struct fsck *f, const struct hash *leaf, struct error *err)
+{
+	struct hash carry = *leaf;
+
+	for (unsigned level = 0; level <= TILE_MAX_LEVEL; level++) {
+		struct level *l = &f->levels[level];
+
+		l->slot[l->count++] = carry;
+		if (l->count < TILE_WIDTH)
+			return true;
+		if (!check_tile(f, level, err))
+			return false;
+		tile_fold(&f->hasher, l->slot, TILE_WIDTH, &carry);
+		l->count = 0;
+		l->index++;
+	}
+	return true;
+}
+
+static void
+check_roots(struct fsck *f)
+{
+	const struct fsck_head *head = &f->p->head;
+	bool at_head = f->frontier.size == head->size;
+	bool at_marker = f->frontier.size == f->marker;
+	struct hash root;
+
+	if (!at_head && !at_marker)
+		return;
+	frontier_root(&f->hasher, &f->frontier, &root);
+	if (at_head && !hash_equal(&root, &head->root))
+		problem(f, false,
+		    "the entries do not give the signed root at size %llu",
+		    (unsigned long long)head->size);
+	if (!at_marker || !f->p->index || f->marker == 0 ||
+	    hash_equal(&root, &f->marker_root))
+		return;
+	f->index_bad = true;
+	problem(f, f->p->repair, "the lookup index was built on another tree");
+}
+
+static bool
+merge_chunk(struct fsck *f, struct chunk *c, struct error *err)
+{
+	if (c->err.code != ERR_NONE) {
+		*err = c->err;
+		return false;
+	}
+	if (c->bad.code != ERR_NONE)
+		problem(f, false, "%s", c->bad.text);
+	for (size_t i = 0; i < c->count; i++) {
+		frontier_append(&f->hasher, &f->frontier, &c->leaves[i]);
+		if (!tile_leaf(f, &c->leaves[i], err))
+			return false;
+		check_roots(f);
+	}
+	f->rows.lane[0] += c->rows.lane[0];
+	f->rows.lane[1] += c->rows.lane[1];
+	f->rows.rows += c->rows.rows;
+	return hasher_ok(&f->hasher, err);
+}
+
+/* Takes the chunks in order from whoever has read them. */
+static bool
+merge_all(struct fsck *f, struct error *err)
+{
+	bool ok = true;
+
+	for (uint64_t at = 0; ok && at < f->size; at += CHUNK) {
+		struct chunk *c = &f->window[at / CHUNK % WINDOW];
+
+		(void)pthread_mutex_lock(&f->lock);
+		while (c->state != CHUNK_DONE || c->first != at)
+			(void)pthread_cond_wait(&f->changed, &f->lock);
+		(void)pthread_mutex_unlock(&f->lock);
+		ok = merge_chunk(f, c, err);
+		(void)pthread_mutex_lock(&f->lock);
+		c->state = CHUNK_FREE;
+		f->stop = !ok;
+		(void)pthread_cond_broadcast(&f->changed);
+		(void)pthread_mutex_unlock(&f->lock);
+		if (f->p->progress)
+			f->p->progress(f->p->arg, f->frontier.size, f->size);
+	}
+	return ok;
+}
+
+static bool
+scan_entries(struct fsck *f, struct error *err)
+{
+	pthread_t threads[MAX_THREADS];
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned want = f->p->threads ? f->p->threads
+	                              : (unsigned)(cpus > 0 ? cpus : 1);
+	unsigned started = 0;
+	bool ok;
+
+	f->window = calloc(WINDOW, sizeof(*f->window));
+	if (!f->window)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	while (started < want && started < MAX_THREADS &&
+	    pthread_create(&threads[started], NULL, reading_thread, f) == 0)
+		started++;
+	ok = started > 0 ? merge_all(f, err)
+	                 : error_set(err, ERR_INTERNAL,
+	                       "cannot start a thread");
+	for (unsigned i = 0; i < started; i++)
+		(void)pthread_join(threads[i], NULL);
+	free(f->window);
+	return ok;
+}
+
+struct index_check {
+	const struct fsck *f;
+	struct row_sum rows;
+	uint64_t beyond;
+};
+
+static bool
+check_row(void *arg, const struct index_row *row, struct error *err)
+{
+	struct index_check *c = arg;
+
+	(void)err;
+	row_add(c->f, &c->rows, row->kind, &row->key, row->index);
+	c->beyond += row->index >= c->f->marker;
+	return true;
+}
+
+/* Whether the index holds exactly the rows of the entries it covers. */
+static bool
+check_index(struct fsck *f, struct error *err)
+{
+	struct index_check c = {.f = f};
+	struct index_reader *r = index_reader_open(f->p->index, err);
+	bool same;
+
+	if (!r)
+		return false;
+	same = index_scan(r, check_row, &c, err);
+	index_reader_close(r);
+	if (!same)
+		return false;
+	f->out->index_rows = c.rows.rows;
+	same = c.rows.rows == f->rows.rows &&
+	    c.rows.lane[0] == f->rows.lane[0] &&
+	    c.rows.lane[1] == f->rows.lane[1];
+	if (!same || c.beyond > 0) {
+		f->index_bad = true;
+		problem(f, f->p->repair,
+		    "the lookup index has %llu rows where the entries give "
+		    "%llu, or other ones",
+		    (unsigned long long)c.rows.rows,
+		    (unsigned long long)f->rows.rows);
+	}
+	/* The next start fills it again from the entries. */
+	return !f->index_bad || !f->p->repair || index_reset(f->p->index, err);
+}
+
+static bool
+begin(struct fsck *f, struct error *err)
+{
+	const struct fsck_parts *p = f->p;
+
+	if (!p->backend->size(p->store, &f->size, err) ||
+	    !hasher_open(&f->hasher, err))
+		return false;
+	f->out->entries = f->size;
+	if (f->size < p->head.size)
+		problem(f, false,
+		    "the log has %llu entries, fewer than the %llu of its "
+		    "signed checkpoint",
+		    (unsigned long long)f->size,
+		    (unsigned long long)p->head.size);
+	if (p->index &&
+	    !index_marker(p->index, &f->marker, &f->marker_root, err))
+		return false;
+	if (f->marker > f->size) {
+		f->index_bad = true;
+		problem(f, p->repair,
+		    "the lookup index covers %llu entries, more than there are",
+		    (unsigned long long)f->marker);
+	}
+	f->reader = p->backend->reader_open(p->store, err);
+	return f->reader &&
+	    (getrandom(f->secret, sizeof(f->secret), 0) ==
+	            (ssize_t)sizeof(f->secret) ||
+	        error_set(err, ERR_INTERNAL, "no random numbers"));
+}
+
+bool
+fsck_run(const struct fsck_parts *parts, struct fsck_result *out,
+    struct error *err)
+{
+	struct fsck f = {.p = parts, .out = out};
+	bool ok;
+
+	*out = (struct fsck_result){0};
+	(void)pthread_mutex_init(&f.lock, NULL);
+	(void)pthread_cond_init(&f.changed, NULL);
+	ok = begin(&f, err);
+	if (ok)
+		check_roots(&f);
+	ok = ok && scan_entries(&f, err) &&
+	    (!parts->index || check_index(&f, err));
+	if (f.reader)
+		parts->backend->reader_close(f.reader);
+	hasher_release(&f.hasher);
+	(void)pthread_cond_destroy(&f.changed);
+	(void)pthread_mutex_destroy(&f.lock);
+	return ok;
+}

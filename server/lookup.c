@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/lookup.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define TABLE_MIN 1024
+#define NO_ROW UINT32_MAX
+#define IDLE_READERS 8
+
+/*
+ * Part of the tail: rows in the order they came, and a hash table of chains.
+ * Two exist: one that grows, and one on its way into the file.
+ */
+struct segment {
+	struct index_row *rows;
+	uint32_t *next; /* chain of each row, newest first */
+	uint32_t *heads;
+	size_t count, cap, table; /* `table` is a power of two */
+	uint64_t size;		  /* the head that covers the last row */
+	struct hash root;
+};
+
+struct lookup {
+	struct index_file *file;
+	pthread_mutex_t lock;
+	pthread_cond_t wake, flushed;
+	pthread_t thread;
+	bool started, stopping, flush_asked;
+	struct segment growing, moving;
+	uint64_t size; /* complete up to here */
+	uint64_t generation;
+	struct error failure;
+	struct index_reader *readers[IDLE_READERS];
+	size_t reader_count;
+};
+
+void
+lookup_digest_key(struct hasher *h, struct bytes digest, struct hash *out)
+{
+	if (digest.len == HASH_LEN)
+		memcpy(out->b, digest.ptr, HASH_LEN);
+	else
+		sha256(h, digest, out);
+}
+
+void
+lookup_keys_of(struct hasher *h, const struct entry *e,
+    const struct hash *leaf, struct lookup_keys *out)
+{
+	out->leaf = *leaf;
+	lookup_digest_key(h, e->digest, &out->digest);
+	sha256(h, e->key.spki, &out->signer);
+}
+
+struct lookup *
+lookup_open(struct index_file *file, struct error *err)
+{
+	struct lookup *l = calloc(1, sizeof(*l));
+	struct hash root;
+
+	if (!l) {
+		(void)error_set(err, ERR_INTERNAL, "out of memory");
+		return NULL;
+	}
+	l->file = file;
+	(void)pthread_mutex_init(&l->lock, NULL);
+	(void)pthread_cond_init(&l->wake, NULL);
+	(void)pthread_cond_init(&l->flushed, NULL);
+	if (!index_marker(file, &l->size, &root, err)) {
+		lookup_close(l);
+		return NULL;
+	}
+	return l;
+}
+
+static void
+segment_release(struct segment *s)
+{
+	free(s->rows);
+	free(s->next);
+	free(s->heads);
+	*s = (struct segment){0};
+}
+
+static size_t
+slot_of(const struct segment *s, enum index_kind kind, const struct hash *key)
+{
+	uint64_t x;
+
+	/* Keys are hashes that submitters can choose only by work; a skewed
+	 * table costs time in this process, never a wrong answer. */
+	memcpy(&x, key->b, sizeof(x));
+	return (size_t)(x * 31 + (uint64_t)kind) & (s->table - 1);
+}
+
+static void
+segment_link(struct segment *s, uint32_t row)
+{
+	size_t slot = slot_of(s, s->rows[row].kind, &s->rows[row].key);
+
+	s->next[row] = s->heads[slot];
+	s->heads[slot] = row;
+}
+
+static bool
+segment_grow(struct segment *s, size_t need, struct error *err)
+{
+	size_t cap = s->cap ? s->cap : TABLE_MIN;
+	struct index_row *rows;
+	uint32_t *next, *heads;
+
+	if (need <= s->cap)
+		return true;
+	while (cap < need)
+		cap *= 2;
+	rows = realloc(s->rows, cap * sizeof(*rows));
+	if (rows)
+		s->rows = rows;
+	next = realloc(s->next, cap * sizeof(*next));
+	if (next)
+		s->next = next;
+	heads = malloc(cap * sizeof(*heads));
+	if (!rows || !next || !heads) {
+		free(heads);
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	}
+	free(s->heads);
+	s->heads = heads;
+	s->cap = s->table = cap;
+	for (size_t i = 0; i < s->table; i++)
+		heads[i] = NO_ROW;
+	for (uint32_t i = 0; i < s->count; i++)
+		segment_link(s, i);
+	return true;
+}
+
+static void
+segment_add(struct segment *s, enum index_kind kind, const struct hash *key,
+    uint64_t index)
+{
+	s->rows[s->count] =
+	    (struct index_row){.kind = kind, .key = *key, .index = index};
+	segment_link(s, (uint32_t)s->count);
+	s->count++;
+}
+
+bool
+lookup_add(struct lookup *l, uint64_t first, const struct lookup_keys *keys,
+    size_t count, uint64_t size, const struct hash *root, struct error *err)
+{
+	struct segment *s = &l->growing;
+	bool ok;
+
+	(void)pthread_mutex_lock(&l->lock);
+	ok = (s->count + l->moving.count) / LOOKUP_ROWS + count <=
+	        LOOKUP_TAIL_MAX ||
+	    error_reason(err, ERR_UNAVAILABLE, "index-behind",
+	        "the lookup index is behind; try again in a while");
+	ok = ok && segment_grow(s, s->count + count * LOOKUP_ROWS, err);
+	for (size_t i = 0; ok && i < count; i++) {
+		segment_add(s, INDEX_LEAF, &keys[i].leaf, first + i);
+		segment_add(s, INDEX_DIGEST, &keys[i].digest, first + i);
+		segment_add(s, INDEX_SIGNER, &keys[i].signer, first + i);
+	}
+	if (ok) {
+		s->size = l->size = size;
+		s->root = *root;
+		if (s->count >= LOOKUP_FLUSH_ENTRIES * LOOKUP_ROWS)
+			(void)pthread_cond_signal(&l->wake);
+	}
+	(void)pthread_mutex_unlock(&l->lock);
+	return ok;
+}
+
+/* Moves one segment into the file; the lock is not held meanwhile. */
+static bool
+flush(struct lookup *l, struct error *err)
+{
+	struct index_row *copy;
+	struct segment *m = &l->moving;
+	size_t bytes = m->count * sizeof(*copy);
+
+	/* index_append sorts in place, and lookups still read these rows. */
+	copy = malloc(bytes ? bytes : 1);
+	if (!copy)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	if (m->count > 0)
+		memcpy(copy, m->rows, bytes);
+	if (!index_append(l->file, copy, m->count, m->size, &m->root, err)) {
+		free(copy);
+		return false;
+	}
+	free(copy);
+	return index_compact(l->file, err);
+}
+
+static void *
+flush_thread(void *arg)
+{
+	struct lookup *l = arg;
+
+	(void)pthread_mutex_lock(&l->lock);
+	for (;;) {
+		struct error err = {0};
+		bool ok;
+
+		while (!l->stopping && !l->flush_asked &&
+		    l->growing.count < LOOKUP_FLUSH_ENTRIES * LOOKUP_ROWS)
+			(void)pthread_cond_wait(&l->wake, &l->lock);
+		if (l->stopping)
+			break;
+		l->flush_asked = false;
+		if (l->growing.count > 0 && l->failure.code == ERR_NONE) {
+			l->moving = l->growing;
+			l->growing = (struct segment){0};
+			(void)pthread_mutex_unlock(&l->lock);
+			ok = flush(l, &err);
+			(void)pthread_mutex_lock(&l->lock);
+			if (ok) {
+				segment_release(&l->moving);
+				l->generation++;
+			} else {
+				l->failure = err;
+			}
+		}
+		(void)pthread_cond_broadcast(&l->flushed);
+		if (l->failure.code != ERR_NONE)
+			break;
+	}
+	(void)pthread_mutex_unlock(&l->lock);
+	return NULL;
+}
+
+bool
+lookup_start(struct lookup *l, struct error *err)
+{
+	if (pthread_create(&l->thread, NULL, flush_thread, l) != 0)
+		return error_set(err, ERR_INTERNAL, "cannot start a thread");
+	l->started = true;
+	return true;
+}
+
+void
+lookup_flush_now(struct lookup *l)
+{
+	uint64_t generation;
+
+	(void)pthread_mutex_lock(&l->lock);
+	generation = l->generation;
+	l->flush_asked = true;
+	(void)pthread_cond_signal(&l->wake);
+	while (l->generation == generation && l->growing.count > 0 &&
+	    l->failure.code == ERR_NONE)
+		(void)pthread_cond_wait(&l->flushed, &l->lock);
+	(void)pthread_mutex_unlock(&l->lock);
+}
+
+void
+lookup_close(struct lookup *l)
+{
+	if (!l)
+		return;
+	if (l->started) {
+		(void)pthread_mutex_lock(&l->lock);
+		l->stopping = true;
+		(void)pthread_cond_signal(&l->wake);
+		(void)pthread_mutex_unlock(&l->lock);
+		(void)pthread_join(l->thread, NULL);
+	}
+	for (size_t i = 0; i < l->reader_count; i++)
+		index_reader_close(l->readers[i]);
+	segment_release(&l->growing);
+	segment_release(&l->moving);
+	(void)pthread_cond_destroy(&l->wake);
+	(void)pthread_cond_destroy(&l->flushed);
+	(void)pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+size_t
+lookup_tail(struct lookup *l)
+{
+	size_t n;
+
+	(void)pthread_mutex_lock(&l->lock);
+	n = (l->growing.count + l->moving.count) / LOOKUP_ROWS;
+	(void)pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+uint64_t
+lookup_generation(struct lookup *l)
+{
+	uint64_t n;
+
+	(void)pthread_mutex_lock(&l->lock);
+	n = l->generation;
+	(void)pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+bool
+lookup_failed(struct lookup *l, struct error *err)
+{
+	bool failed;
+
+	(void)pthread_mutex_lock(&l->lock);
+	failed = l->failure.code != ERR_NONE;
+	if (failed)
+		*err = l->failure;
+	(void)pthread_mutex_unlock(&l->lock);
+	return failed;
+}
+
+/* A window of results, kept sorted, of at most `max`. */
+struct window {
+	uint64_t *out;
+	size_t count, max;
+	uint64_t from;
+	bool newest_first;
+};
+
+static bool
+before(const struct window *w, uint64_t a, uint64_t b)
+{
+	return w->newest_first ? a > b : a < b;
+}
+
+static void
+window_add(struct window *w, uint64_t index)
+{
+	size_t i = w->count;
+
+	if (before(w, index, w->from))
+		return;
+	while (i > 0 && before(w, index, w->out[i - 1]))
+		i--;
+	if (i > 0 && w->out[i - 1] == index)
+		return;
+	if (i == w->max)
+		return;
+	if (w->count < w->max)
+		w->count++;
+	memmove(&w->out[i + 1], &w->out[i],
+	    (w->count - i - 1) * sizeof(w->out[0]));
+	w->out[i] = index;
+}
+
+static void
+segment_find(const struct segment *s, enum index_kind kind,
+    const struct hash *key, struct window *w)
+{
+	if (s->count == 0)
+		return;
+	for (uint32_t r = s->heads[slot_of(s, kind, key)]; r != NO_ROW;
+	     r = s->next[r])
+		if (s->rows[r].kind == kind &&
+		    hash_equal(&s->rows[r].key, key))
+			window_add(w, s->rows[r].index);
+}
+
+static struct index_reader *
+reader_take(struct lookup *l, struct error *err)
+{
+	struct index_reader *r = NULL;
+
+	(void)pthread_mutex_lock(&l->lock);
+	if (l->reader_count > 0)
+		r = l->readers[--l->reader_count];
+	(void)pthread_mutex_unlock(&l->lock);
+	return r ? r : index_reader_open(l->file, err);
+}
+
+static void
+reader_give(struct lookup *l, struct index_reader *r)
+{
+	(void)pthread_mutex_lock(&l->lock);
+	if (l->reader_count < IDLE_READERS) {
+		l->readers[l->reader_count++] = r;
+		r = NULL;
+	}
+	(void)pthread_mutex_unlock(&l->lock);
+	if (r)
+		index_reader_close(r);
+}
+
+#define FIND_MAX 1000
+
+bool
+lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
+    uint64_t from, bool newest_first, size_t max, uint64_t *out, size_t *count,
+    uint64_t *complete, struct error *err)
+{
+	struct window w = {out, 0, max, from, newest_first};
+	uint64_t stored[FIND_MAX], marker;
+	struct index_reader *r;
+	size_t n = 0;
+	bool ok;
+
+	if (max > FIND_MAX)
+		return error_set(err, ERR_USAGE, "at most %d", FIND_MAX);
+	/* Memory first: what moves to the file meanwhile is then seen twice,
+	 * never missed. */
+	(void)pthread_mutex_lock(&l->lock);
+	segment_find(&l->growing, kind, key, &w);
+	segment_find(&l->moving, kind, key, &w);
+	*complete = l->size;
+	(void)pthread_mutex_unlock(&l->lock);
+	r = reader_take(l, err);
+	if (!r)
+		return false;
+	ok = index_find(r, kind, key, from, newest_first, max, stored, &n,
+	    &marker, err);
+	reader_give(l, r);
+	for (size_t i = 0; ok && i < n; i++)
+		window_add(&w, stored[i]);
+	*count = w.count;
+	return ok;
+}

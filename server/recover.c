@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/recover.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/cleanup.h"
+#include "core/model/entry.h"
+#include "core/tlog/checkpoint.h"
+
+/*
+ * Database against guard, at start:
+ *
+ *   guard missing, bad or foreign          latch; only `init` makes a guard
+ *   database of another inode (a copy)     latch
+ *   shorter than the guard's head          latch; the database is not touched
+ *   root at the guard's size differs       latch; the database is not touched
+ *   equal                                  publish the guard's checkpoint
+ *   longer, the tail re-hashes             roll forward: sign the new head
+ *   longer, the tail is unsound            delete the tail: never signed,
+ *                                          never acknowledged
+ */
+
+struct recovery {
+	const struct recover_parts *p;
+	struct recovered *out;
+	struct checkpoint guard; /* borrows from hello->state.note */
+	uint64_t stored;	 /* entries in the database */
+	uint64_t identity;
+};
+
+static bool
+say(struct recovery *r, enum recover_case found, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static bool
+say(struct recovery *r, enum recover_case found, const char *format, ...)
+{
+	va_list ap;
+
+	r->out->found = found;
+	va_start(ap, format);
+	(void)vsnprintf(
+	    r->out->sentence, sizeof(r->out->sentence), format, ap);
+	va_end(ap);
+	return true;
+}
+
+static bool
+guard_head(struct recovery *r, struct error *err)
+{
+	const struct guard_state *s = &r->p->hello->state;
+
+	r->out->head = head_new(
+	    r->guard.size, &r->guard.root, bytes_of(s->note, s->note_len));
+	if (!r->out->head)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	return true;
+}
+
+/* The checkpoint in the guard; the signer has verified its signature. */
+static bool
+read_guard(struct recovery *r, struct error *err)
+{
+	const struct guard_state *s = &r->p->hello->state;
+	AUTO(note) note = {0};
+
+	return note_parse(bytes_of(s->note, s->note_len), &note, err) &&
+	    checkpoint_parse(note.text, &r->guard, err);
+}
+
+struct tail {
+	struct recovery *r;
+	struct hasher hasher;
+	struct error bad;
+};
+
+static bool
+tail_entry(void *arg, uint64_t index, struct bytes leaf, struct error *err)
+{
+	struct tail *t = arg;
+	AUTO(entry) e = {0};
+	struct hash hash;
+
+	if (!entry_parse(leaf, &e, &t->bad)) {
+		(void)error_prefix(
+		    &t->bad, "entry %llu", (unsigned long long)index);
+		return error_set(err, ERR_SYNTAX, "%s", t->bad.text);
+	}
+	merkle_leaf(&t->hasher, leaf, &hash);
+	return tree_append(t->r->p->tree, &hash, 1, err);
+}
+
+/* Tiles that the tail completed must be in the database, and be the same. */
+static bool
+tail_tiles(struct recovery *r, struct store_reader *reader, struct error *err)
+{
+	const struct store_tile *tiles;
+	size_t n = tree_fresh(r->p->tree, &tiles);
+	struct hash stored[TILE_WIDTH];
+
+	for (size_t i = 0; i < n; i++) {
+		if (!r->p->backend->read_tile(reader, tiles[i].level,
+		        tiles[i].index, stored, err))
+			return false;
+		if (memcmp(stored, tiles[i].hashes, sizeof(stored)) != 0)
+			return error_set(err, ERR_INTERNAL,
+			    "tile %u/%llu does not match its entries",
+			    tiles[i].level,
+			    (unsigned long long)tiles[i].index);
+	}
+	return true;
+}
+
+/* Appends the stored tail to the tree; false (and a rolled back tree) if any
+ * of it is unsound. */
+static bool
+load_tail(struct recovery *r, struct error *err)
+{
+	struct tail t = {.r = r};
+	struct store_reader *reader = tree_reader_take(r->p->tree, err);
+	bool ok;
+
+	ok = reader && hasher_open(&t.hasher, err) &&
+	    r->p->backend->read_entries(reader, r->guard.size,
+	        r->stored - r->guard.size, tail_entry, &t, err) &&
+	    tail_tiles(r, reader, err) && hasher_ok(&t.hasher, err);
+	if (reader)
+		tree_reader_give(r->p->tree, reader);
+	hasher_release(&t.hasher);
+	if (ok)
+		tree_commit(r->p->tree);
+	else
+		tree_rollback(r->p->tree);
+	return ok;
+}
+
+static bool
+cut_tail(struct recovery *r, const struct error *why, struct error *err)
+{
+	r->out->dropped = r->stored - r->guard.size;
+	if (!r->p->backend->truncate(r->p->store, r->guard.size, err))
+		return false;
+	(void)say(r, RECOVER_CUT_TAIL,
+	    "dropped %llu entries that were never signed or acknowledged: %s",
+	    (unsigned long long)r->out->dropped, why->text);
+	return guard_head(r, err);
+}
+
+static bool
+sign_forward(struct recovery *r, struct error *err)
+{
+	AUTO(buf) note = BUF_INIT(GUARD_NOTE_MAX);
+	AUTO(tree_cursor) c = {0};
+	struct node_reader nodes;
+	struct proof proof = {0};
+	struct hash root;
+
+	if (!tree_cursor_open(&c, r->p->tree, err))
+		return false;
+	nodes = tree_nodes(&c);
+	if (!merkle_root(&c.hasher, &nodes, r->stored, &root, err))
+		return false;
+	if (r->guard.size > 0 &&
+	    !proof_consistency(&c.hasher, &nodes, r->guard.size, r->stored,
+	        &proof, err))
+		return false;
+	if (!signer_sign(r->p->signer, r->stored, &root, &proof, r->identity,
+	        &note, err))
+		return false;
+	r->out->head = head_new(r->stored, &root, buf_bytes(&note));
+	if (!r->out->head)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	return say(r, RECOVER_FORWARD,
+	    "signed %llu entries that were stored before the last stop",
+	    (unsigned long long)(r->stored - r->guard.size));
+}
+
+/* The tree at the guard's size, if its root is the signed one. */
+static bool
+load_signed(struct recovery *r, struct error *err)
+{
+	AUTO(tree_cursor) c = {0};
+	struct node_reader nodes;
+	struct hash root;
+
+	if (!tree_load(r->p->tree, r->guard.size, err) ||
+	    !tree_cursor_open(&c, r->p->tree, err))
+		return false;
+	nodes = tree_nodes(&c);
+	if (!merkle_root(&c.hasher, &nodes, r->guard.size, &root, err))
+		return false;
+	if (!hash_equal(&root, &r->guard.root))
+		return error_set(err, ERR_INTERNAL,
+		    "the database has another root at size %llu than the "
+		    "checkpoint that was signed",
+		    (unsigned long long)r->guard.size);
+	return true;
+}
+
+static bool
+sound_guard(struct recovery *r)
+{
+	const struct signer_hello *hello = r->p->hello;
+
+	if (hello->guard != SIGNER_GUARD_OK)
+		return !say(r, RECOVER_LATCH, "guard: %s", hello->note_error);
+	if (r->identity != hello->state.store_identity)
+		return !say(r, RECOVER_LATCH,
+		    "the database is a copy: another file than the one the "
+		    "guard was written for. Use `mtlogd restore`");
+	return true;
+}
+
+bool
+recover_log(const struct recover_parts *p, struct recovered *out,
+    struct error *err)
+{
+	struct recovery r = {.p = p, .out = out};
+	struct error why = {0};
+
+	*out = (struct recovered){.found = RECOVER_LATCH};
+	if (!p->backend->size(p->store, &r.stored, err) ||
+	    !p->backend->identity(p->store, &r.identity, err))
+		return false;
+	if (!sound_guard(&r))
+		return true;
+	if (!read_guard(&r, err))
+		return false;
+	if (r.stored < r.guard.size)
+		return say(&r, RECOVER_LATCH,
+		    "the database has %llu entries, fewer than the %llu of the "
+		    "last signed checkpoint. Copy log.db and log.db-wal aside "
+		    "before anything else, then use `mtlogd restore`",
+		    (unsigned long long)r.stored,
+		    (unsigned long long)r.guard.size);
+	if (!load_signed(&r, &why))
+		return say(&r, RECOVER_LATCH,
+		    "%s. Copy log.db and log.db-wal aside before anything "
+		    "else, then use `mtlogd restore`",
+		    why.text);
+	if (r.stored == r.guard.size)
+		return p->backend->settle(p->store, err) &&
+		    guard_head(&r, err) &&
+		    say(&r, RECOVER_EQUAL, "%llu entries",
+		        (unsigned long long)r.stored);
+	if (!p->backend->settle(p->store, err))
+		return false;
+	if (p->hello->state.frozen) {
+		(void)error_set(&why, ERR_DENIED,
+		    "the log was frozen before they were signed");
+		return cut_tail(&r, &why, err);
+	}
+	if (!load_tail(&r, &why))
+		return why.code == ERR_IO
+		    ? guard_head(&r, err) &&
+		        say(&r, RECOVER_LATCH, "cannot read: %s", why.text)
+		    : cut_tail(&r, &why, err);
+	return sign_forward(&r, err);
+}
+
+#define REPLAY_SLICE 16384 /* entries whose keys are gathered at once */
+
+struct replay {
+	struct lookup_keys *keys;
+	struct tree_cursor *cursor;
+	uint64_t first;
+};
+
+static bool
+replay_entry(void *arg, uint64_t index, struct bytes leaf, struct error *err)
+{
+	struct replay *r = arg;
+	AUTO(entry) e = {0};
+	struct hash hash;
+
+	if (!entry_parse(leaf, &e, err))
+		return error_prefix(
+		    err, "entry %llu", (unsigned long long)index);
+	merkle_leaf(&r->cursor->hasher, leaf, &hash);
+	lookup_keys_of(
+	    &r->cursor->hasher, &e, &hash, &r->keys[index - r->first]);
+	return true;
+}
+
+static bool
+replay_slice(const struct recover_parts *p, struct replay *r, uint64_t count,
+    struct error *err)
+{
+	struct store_reader *reader = tree_reader_take(p->tree, err);
+	struct node_reader nodes = tree_nodes(r->cursor);
+	struct hash root;
+	bool ok;
+
+	if (!reader)
+		return false;
+	ok = p->backend->read_entries(
+	    reader, r->first, count, replay_entry, r, err);
+	tree_reader_give(p->tree, reader);
+	return ok &&
+	    merkle_root(&r->cursor->hasher, &nodes, r->first + count, &root,
+	        err) &&
+	    lookup_add(p->lookup, r->first, r->keys, (size_t)count,
+	        r->first + count, &root, err);
+}
+
+/* Whether the index was built on this log's tree. */
+static bool
+marker_sound(const struct recover_parts *p, struct tree_cursor *c,
+    const struct head *head, uint64_t *size, bool *sound, struct error *err)
+{
+	struct node_reader nodes = tree_nodes(c);
+	struct hash stored, root;
+
+	if (!index_marker(p->index, size, &stored, err))
+		return false;
+	*sound = *size <= head->size;
+	if (!*sound || *size == 0)
+		return true;
+	if (!merkle_root(&c->hasher, &nodes, *size, &root, err))
+		return false;
+	*sound = hash_equal(&root, &stored);
+	return true;
+}
+
+bool
+recover_index(const struct recover_parts *p, const struct head *head,
+    struct error *err)
+{
+	AUTO(tree_cursor) c = {0};
+	struct replay r = {.cursor = &c};
+	bool sound, ok = true;
+
+	if (!tree_cursor_open(&c, p->tree, err) ||
+	    !marker_sound(p, &c, head, &r.first, &sound, err))
+		return false;
+	if (!sound) {
+		if (!index_reset(p->index, err))
+			return false;
+		r.first = 0;
+	}
+	r.keys = calloc(REPLAY_SLICE, sizeof(*r.keys));
+	if (!r.keys)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	while (ok && r.first < head->size) {
+		uint64_t left = head->size - r.first;
+		uint64_t count = left < REPLAY_SLICE ? left : REPLAY_SLICE;
+
+		ok = replay_slice(p, &r, count, err);
+		r.first += count;
+		if (ok && lookup_tail(p->lookup) >= LOOKUP_FLUSH_ENTRIES)
+			lookup_flush_now(p->lookup);
+	}
+	free(r.keys);
+	return ok;
+}
