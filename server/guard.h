@@ -13,6 +13,7 @@
  * schema/PROTOCOL.guard.
  */
 #define GUARD_SLOT_LEN 4096
+#define GUARD_FILE_LEN (2 * GUARD_SLOT_LEN)
 #define GUARD_NOTE_MAX 3072
 
 /* What a slot says. */
@@ -44,7 +45,8 @@ bool guard_create(const char *path, const struct guard_state *first,
 
 /*
  * guard_open opens it, takes flock (waiting up to `wait_ms` for an orphaned
- * holder) and reads the newer valid slot into `*state`.
+ * holder) and reads the newer valid slot into `*state`, from the disk rather
+ * than from the page cache as far as the kernel lets it.
  * ERR_NOTFOUND missing, ERR_SYNTAX both slots bad, ERR_CONFLICT locked, ERR_IO.
  */
 struct guard *guard_open(const char *path, unsigned wait_ms,
@@ -57,6 +59,22 @@ void guard_close(struct guard *g);
  * later write fails.
  */
 bool guard_write(struct guard *g, struct guard_state *next, struct error *err)
+    MUST_USE;
+
+/*
+ * guard_read looks at the guard without a lock and changes nothing: for
+ * `status` and `fsck` beside a running server. What it saw may be one write
+ * old, and may not be durable yet. Errors as guard_open, never ERR_CONFLICT.
+ */
+bool guard_read(const char *path, struct guard_state *state, struct error *err)
+    MUST_USE;
+
+/*
+ * guard_lock takes an exclusive flock on `fd` (of a guard or a key), trying for
+ * `wait_ms`: a killed server's signer needs a moment to notice. ERR_CONFLICT
+ * names `path`.
+ */
+bool guard_lock(int fd, const char *path, unsigned wait_ms, struct error *err)
     MUST_USE;
 
 #endif

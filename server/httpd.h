@@ -8,7 +8,7 @@
 #include "core/base/error.h"
 
 /*
- * The HTTP side: the only file that knows libmicrohttpd. It reads whole
+ * The HTTP side; httpd.c is the only file that knows libmicrohttpd. It reads whole
  * requests within limits and deadlines, calls one handler, and sends one
  * answer. A handler answers at once, or keeps the exchange: the connection is
  * then suspended, no thread waits, and any thread answers later.
@@ -20,7 +20,10 @@ struct httpd_body {
 	struct bytes data;
 	unsigned refs; /* atomic */
 	void (*free)(struct httpd_body *);
+	unsigned sending; /* atomic; httpd's own: answers it is in */
 };
+/* httpd_body_hold takes one more reference; httpd_body_release gives one back
+ * and calls `free` with the last. */
 void httpd_body_hold(struct httpd_body *b);
 void httpd_body_release(struct httpd_body *b);
 
@@ -32,7 +35,8 @@ struct http_client {
 };
 
 /*
- * A whole request. Views are valid until the exchange is answered.
+ * A whole request. Views are valid until exchange_reply, even if the deadline
+ * passes or the client leaves before that.
  * `path` excludes the query; it is raw (no percent-decoding, none is needed).
  */
 struct request {
@@ -71,7 +75,9 @@ struct response {
 	size_t shared_len;
 };
 
-/* response_header adds one header (the value is cut at 95 bytes). */
+/* response_header adds one header (the value is cut at 95 bytes; one too many
+ * is left out). response_release drops a response that is not sent after all.
+ */
 void response_header(struct response *r, const char *name, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
 void response_release(struct response *r);
@@ -91,11 +97,14 @@ void exchange_reply(struct exchange *x, struct response *r);
  */
 typedef void httpd_handler(void *arg, struct exchange *x);
 
+/* Numbers that are 0 take the value named here, where one is named. */
 struct httpd_options {
 	const char *listen;	  /* "ADDR:PORT", "[v6]:PORT"; port 0 = any */
 	unsigned threads;	  /* 2 */
 	unsigned max_connections; /* 8192 */
-	unsigned max_connections_per_client; /* 0: no limit (loopback) */
+	/* Of one address, or for those behind a trusted proxy requests under
+	 * way; 0: no limit (loopback). */
+	unsigned max_connections_per_client;
 	size_t max_body;		     /* bytes of one request: 1 MiB */
 	size_t body_budget;	    /* bytes of all request bodies: 64 MiB */
 	size_t answer_budget;	    /* bytes of all unsent answers: 64 MiB */
@@ -103,36 +112,55 @@ struct httpd_options {
 	unsigned answer_timeout_ms; /* handler's time: 20000, then 504 */
 	unsigned idle_timeout_ms;   /* keep-alive pause: 60000 */
 	size_t min_send_rate;	    /* bytes/s a reader must take: 1024 */
-	const char *const *trusted_proxies; /* addresses, NULL-ended */
+	unsigned send_window_ms;    /* judged over this time: 10000 */
+	const char *const *trusted_proxies; /* ADDR or ADDR/BITS, NULL-ended */
 	httpd_handler *handler;
 	void *arg;
 	/*
-	 * Called when httpd itself refuses (status 400, 408, 413, 429, 431,
-	 * 503, 504): fills the response in the API's error form.
+	 * Called when httpd itself refuses (status 400, 408, 413, 429, 503,
+	 * 504), from any thread: fills the response in the API's error form.
+	 * NULL: plain text. A head that libmicrohttpd cannot read or hold (400,
+	 * 414, 431) gets the library's own short answer.
 	 */
 	void (*refuse)(void *arg, unsigned status, const char *reason,
 	    const char *message, struct response *r);
 };
 
+enum httpd_refused {
+	HTTPD_REFUSED_MALFORMED, /* 400 */
+	HTTPD_REFUSED_TIMEOUT,	 /* 408, and silent ends before a request */
+	HTTPD_REFUSED_TOO_LARGE, /* 413 */
+	HTTPD_REFUSED_CLIENT,	 /* 429: too much from one address */
+	HTTPD_REFUSED_BUSY,	 /* 503: a limit over all clients */
+	HTTPD_REFUSED_DEADLINE,	 /* 504 */
+	HTTPD_REFUSED_COUNT
+};
+
 struct httpd_stats {
-	uint64_t connections;  /* open now */
-	uint64_t requests;     /* since the start */
-	uint64_t refused[6];   /* by HTTPD_REFUSED_* */
+	uint64_t connections; /* open now */
+	uint64_t requests;    /* since the start */
+	uint64_t refused[HTTPD_REFUSED_COUNT];
+	uint64_t cut;	       /* slow readers cut off */
 	uint64_t body_bytes;   /* held now */
-	uint64_t answer_bytes; /* held now */
+	uint64_t answer_bytes; /* held now; a shared body counts once */
 };
 
 struct httpd;
 
 /* httpd_open binds and listens (ERR_IO names the address) but serves nothing
- * until httpd_start. httpd_port is the port that was bound. */
+ * until httpd_start. The strings in `o` are not kept. httpd_port is the port
+ * that was bound. */
 struct httpd *httpd_open(const struct httpd_options *o, struct error *err)
     MUST_USE;
 unsigned httpd_port(const struct httpd *h);
 bool httpd_start(struct httpd *h, struct error *err) MUST_USE;
 
-/* httpd_drain stops accepting and waits up to `ms` for open exchanges to be
- * answered and sent; httpd_close ends everything (NULL-safe). */
+/*
+ * httpd_drain stops accepting and waits up to `ms` for open exchanges to be
+ * answered and sent. httpd_close ends everything (NULL-safe): exchanges that a
+ * handler still holds stay valid, and what it replies later is dropped.
+ * httpd_stats fills a snapshot.
+ */
 void httpd_drain(struct httpd *h, unsigned ms);
 void httpd_close(struct httpd *h);
 void httpd_stats(const struct httpd *h, struct httpd_stats *out);

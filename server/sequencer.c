@@ -50,12 +50,6 @@ struct sequencer {
 	struct batch scratch; /* arrays of batch_max, kept between batches */
 };
 
-static struct head *
-last_head(struct sequencer *s)
-{
-	return head_current(s->p.heads);
-}
-
 static void
 take(struct sequencer *s, struct batch *b)
 {
@@ -334,9 +328,10 @@ sequencer_open(const struct sequencer_parts *parts, struct error *err)
 	if (!ok)
 		(void)error_set(err, ERR_INTERNAL, "out of memory");
 	ok = ok && tree_cursor_open(&s->cursor, parts->tree, err);
-	if (ok) {
+	/* Without a head the log is latched and nothing is ever appended. */
+	last = ok ? head_current(parts->heads) : NULL;
+	if (last) {
 		nodes = tree_nodes(&s->cursor);
-		last = last_head(s);
 		ok = frontier_read(&nodes, last->size, &s->frontier, err);
 		head_release(last);
 	}

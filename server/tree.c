@@ -243,6 +243,12 @@ tree_corrupt(const struct tree *t)
 	return atomic_load(&t->corrupt);
 }
 
+size_t
+tree_cache_bytes(struct tree *t)
+{
+	return cache_bytes(t->cache);
+}
+
 struct store_reader *
 tree_reader_take(struct tree *t, struct error *err)
 {

@@ -47,6 +47,9 @@ void tree_rollback(struct tree *t);
 /* tree_corrupt is true once something from the store did not match its hash. */
 bool tree_corrupt(const struct tree *t);
 
+/* tree_cache_bytes is what the cache holds now. */
+size_t tree_cache_bytes(struct tree *t);
+
 /*
  * A reading thread's place in the tree: a hasher, a store reader when needed,
  * the tiles used last. One per thread or per call; release it.

@@ -8,6 +8,7 @@
 #include "core/base/checked.h"
 
 #define BUF_FIRST_CAPACITY 256
+#define BUF_SHORT_TEXT	   256
 
 void
 buf_init(struct buf *b, size_t limit)
@@ -145,25 +146,26 @@ buf_put_decimal(struct buf *b, uint64_t n)
 void
 buf_printf(struct buf *b, const char *format, ...)
 {
+	char text[BUF_SHORT_TEXT];
+	char *longer = NULL;
 	va_list ap;
-	uint8_t *p;
 	int n;
 
 	va_start(ap, format);
-	n = vsnprintf(NULL, 0, format, ap);
+	n = vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	if (n >= (int)sizeof(text)) {
+		/* Not straight into `b`: the NUL might not fit its limit. */
+		va_start(ap, format);
+		n = vasprintf(&longer, format, ap);
+		va_end(ap);
+	}
 	if (n < 0) {
 		b->failed = true;
 		return;
 	}
-	/* vsnprintf wants one byte more for its NUL; that one is not kept. */
-	p = buf_reserve(b, (size_t)n + 1);
-	if (!p)
-		return;
-	va_start(ap, format);
-	(void)vsnprintf((char *)p, (size_t)n + 1, format, ap);
-	va_end(ap);
-	buf_grow(b, (size_t)n);
+	buf_put(b, bytes_of(longer ? longer : text, (size_t)n));
+	free(longer);
 }
 
 char *

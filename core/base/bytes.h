@@ -62,7 +62,8 @@ bytes_starts(struct bytes b, struct bytes prefix)
 static inline struct bytes
 bytes_slice(struct bytes b, size_t from, size_t to)
 {
-	return bytes_of(b.ptr + from, to - from);
+	/* An offset to NULL is undefined even if it is 0. */
+	return bytes_of(b.ptr ? b.ptr + from : NULL, to - from);
 }
 
 #endif

@@ -4,15 +4,38 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* A text cut at the end of its array must still be UTF-8: drop the part of a
+ * character that the cut left behind. */
 static void
-error_fill(struct error *err, enum error_code code, const char *reason,
-    const char *format, va_list ap)
+trim_cut_character(char text[ERROR_TEXT_MAX])
+{
+	size_t end = strlen(text);
+	size_t start = end;
+	size_t len = 1;
+
+	if (end < ERROR_TEXT_MAX - 1)
+		return;
+	while (start > 0 && end - start < 3 &&
+	    ((uint8_t)text[start - 1] & 0xc0) == 0x80)
+		start--;
+	if (start == 0)
+		return;
+	start--;
+	while (len < 4 && (uint8_t)text[start] << len & 0x80)
+		len++;
+	if (((uint8_t)text[start] & 0xc0) == 0xc0 && end - start < len)
+		text[start] = '\0';
+}
+
+static void __attribute__((format(printf, 4, 0))) error_fill(struct error *err,
+    enum error_code code, const char *reason, const char *format, va_list ap)
 {
 	if (err->code != ERR_NONE)
 		return;
 	err->code = code;
 	err->reason = reason;
 	(void)vsnprintf(err->text, sizeof(err->text), format, ap);
+	trim_cut_character(err->text);
 }
 
 bool
@@ -57,6 +80,7 @@ error_prefix(struct error *err, const char *format, ...)
 	memcpy(err->text + n, ": ", 2);
 	memcpy(err->text + n + 2, old, sizeof(err->text) - n - 2);
 	err->text[sizeof(err->text) - 1] = '\0';
+	trim_cut_character(err->text);
 	return false;
 }
 

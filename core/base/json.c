@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/json.h"
 
+#include "core/base/encoding.h"
+
 /*
  * jansson recurses to a depth of its own (2048), so the nesting is counted
  * here first, in one pass that knows only strings and brackets.
@@ -46,9 +48,11 @@ json_parse(struct bytes in, size_t limit, json_t **out, struct error *err)
 		    "JSON is nested deeper than %d levels", JSON_MAX_DEPTH);
 	value = json_loadb((const char *)in.ptr, in.len,
 	    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+	/* jansson quotes the input, which need not be UTF-8. */
 	if (!value)
 		return error_set(err, ERR_SYNTAX,
-		    "not valid JSON: %s (line %d, column %d)", why.text,
+		    "not valid JSON: %s (line %d, column %d)",
+		    utf8_valid(bytes_str(why.text)) ? why.text : "syntax error",
 		    why.line, why.column);
 	*out = value;
 	return true;

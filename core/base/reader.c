@@ -60,7 +60,7 @@ reader_bytes(struct reader *r, size_t n, struct bytes *out)
 	if (r->rest.len < n)
 		return false;
 	*out = bytes_of(r->rest.ptr, n);
-	r->rest = bytes_of(r->rest.ptr + n, r->rest.len - n);
+	r->rest = bytes_slice(r->rest, n, r->rest.len);
 	return true;
 }
 

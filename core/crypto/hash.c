@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/crypto/hash.h"
 
+#include <openssl/err.h>
+
 bool
 hasher_open(struct hasher *h, struct error *err)
 {
@@ -10,6 +12,7 @@ hasher_open(struct hasher *h, struct error *err)
 	};
 	if (!h->md || !h->ctx) {
 		hasher_release(h);
+		ERR_clear_error();
 		return error_set(
 		    err, ERR_INTERNAL, "OpenSSL has no SHA-256 to offer");
 	}
@@ -40,6 +43,7 @@ sha256_two(struct hasher *h, struct bytes a, struct bytes b, struct hash *out)
 	    !EVP_DigestUpdate(h->ctx, b.ptr, b.len) ||
 	    !EVP_DigestFinal_ex(h->ctx, out->b, NULL)) {
 		h->failed = true;
+		ERR_clear_error();
 		memset(out->b, 0, HASH_LEN);
 	}
 }
@@ -73,8 +77,10 @@ digest_compute(enum digest_algorithm alg, struct bytes in,
 
 	if (!EVP_Q_digest(
 		NULL, digests[alg].name, NULL, in.ptr, in.len, out, &len) ||
-	    len != digests[alg].len)
+	    len != digests[alg].len) {
+		ERR_clear_error();
 		return error_set(
 		    err, ERR_INTERNAL, "%s failed", digests[alg].name);
+	}
 	return true;
 }

@@ -20,6 +20,8 @@ enum key_algorithm {
 #define SPKI_MAX_LEN	    1024
 #define CERTIFICATE_MAX_LEN 16384
 #define SIGNATURE_MAX_LEN   1024
+#define PRIVATE_KEY_MAX_LEN 65536 /* bytes of PEM */
+#define PASSPHRASE_MAX_LEN  1024
 
 /*
  * A public key, taken apart. Borrows from the DER it was parsed from.
@@ -54,9 +56,21 @@ bool certificate_key_parse(
     struct bytes der, struct public_key *out, struct error *err) MUST_USE;
 
 /*
- * What verification needs between calls: fetched algorithms and one template
- * key per curve, because decoding an EC key through OpenSSL's decoders costs
- * more than the verification itself. One per thread; not shared.
+ * key_signature_check looks at the form of a signature alone: ECDSA strict DER
+ * SEQUENCE { r, s } with 1 <= r, s < n (so the raw r || s of other interfaces
+ * is refused), RSA as long as the modulus, Ed25519 64 bytes. ERR_SYNTAX.
+ */
+bool key_signature_check(enum key_algorithm algorithm, struct bytes signature,
+    struct error *err) MUST_USE;
+
+/* key_algorithm_name is for people: "ECDSA P-256", "RSA 2048", "Ed25519" … */
+const char *key_algorithm_name(enum key_algorithm algorithm);
+
+/*
+ * What verification needs between calls: fetched algorithms and one key object
+ * per curve whose point is replaced, because decoding an EC key through
+ * OpenSSL's decoders costs more than the verification itself. One per thread;
+ * not shared.
  */
 struct key_verifier;
 

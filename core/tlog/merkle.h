@@ -9,7 +9,7 @@
 
 /*
  * Merkle tree hashes of RFC 6962 section 2.1: a leaf is H(00 || entry), a node
- * H(01 || left || right), the empty tree H("").
+ * H(01 || left || right), the empty tree H(""). `out` may be `left` or `right`.
  */
 void merkle_leaf(struct hasher *h, struct bytes entry, struct hash *out);
 void merkle_node(struct hasher *h, const struct hash *left,
@@ -34,6 +34,15 @@ struct node_reader {
 	    struct error *err);
 	void *arg;
 };
+
+/*
+ * merkle_range computes the root of leaves [from, to): a subtree of the RFC's
+ * tree, so `from` is a multiple of the least power of two >= to - from, and
+ * only the right end may be ragged. Reads one node per perfect subtree.
+ * ERR_USAGE, ERR_INTERNAL; else what `nodes` says.
+ */
+bool merkle_range(struct hasher *h, const struct node_reader *nodes,
+    uint64_t from, uint64_t to, struct hash *out, struct error *err) MUST_USE;
 
 /* merkle_root computes the root of the first `size` leaves (0 allowed). */
 bool merkle_root(struct hasher *h, const struct node_reader *nodes,

@@ -19,7 +19,8 @@ bool proof_inclusion(struct hasher *h, const struct node_reader *nodes,
     MUST_USE;
 
 /* proof_consistency builds PROOF(old, D[new]) (RFC 6962 section 2.1.2).
- * ERR_USAGE unless 0 < old <= new <= TREE_MAX_SIZE. */
+ * ERR_USAGE unless 0 < old <= new <= TREE_MAX_SIZE. ERR_LIMIT where 64 hashes
+ * are needed, which takes more than 2^62 entries. */
 bool proof_consistency(struct hasher *h, const struct node_reader *nodes,
     uint64_t old_size, uint64_t new_size, struct proof *out, struct error *err)
     MUST_USE;

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "server/command.h"
+
+static void
+warn(const char *text)
+{
+	(void)printf("warning: %s\n", text);
+}
+
+static void
+list_keys(void)
+{
+	const char *name, *fallback, *help;
+
+	for (size_t i = 0; config_key(i, &name, &fallback, &help); i++)
+		(void)printf("%s\t%s\t%s\n", name, fallback, help);
+}
+
+int
+cmd_check(int argc, char **argv, struct error *err)
+{
+	static const char *const own[] = {"list-keys", NULL};
+	struct config config = {0};
+	struct arguments a;
+	int code = -1;
+
+	/* The list needs no log. */
+	if (argc == 2 && strcmp(argv[1], "--list-keys") == 0) {
+		list_keys();
+		return 0;
+	}
+	if (arguments_read(argc, argv, own, &a, err) &&
+	    command_config(&a, &config, err) &&
+	    config_check(&config, warn, err)) {
+		(void)printf("ok: %s on %s, database %s\n", config.origin,
+		    config.listen, config.database);
+		code = 0;
+	}
+	config_release(&config);
+	arguments_release(&a);
+	return code;
+}

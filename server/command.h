@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTLOG_SERVER_COMMAND_H
+#define MTLOG_SERVER_COMMAND_H
+
+#include "server/config.h"
+
+/* Exit codes of mtlogd, as in mtlogd(8). */
+#define EXIT_FOUND 1 /* fsck: something is wrong; others: it failed */
+#define EXIT_USAGE 2
+
+#define COMMAND_FLAGS_MAX 64
+
+/*
+ * A command line taken apart: `--name value` and `--name=value` pairs as
+ * "name=value" (config keys among them), `--name` switches of the command's
+ * own. Nothing else is allowed.
+ */
+struct arguments {
+	const char *dir;     /* --dir */
+	const char *config;  /* --config, or NULL */
+	const char *flags[COMMAND_FLAGS_MAX + 1]; /* config keys, NULL-ended */
+	size_t flag_count;
+	const char *const *own; /* "name=" or "name", NULL-ended */
+	const char *values[16]; /* by place in `own`; "" for a switch */
+};
+
+/*
+ * arguments_read takes `argv` apart; `own` are the options that only this
+ * command has ("to=" wants a value, "repair" does not). --help prints `usage`
+ * and exits. ERR_USAGE.
+ */
+bool arguments_read(int argc, char **argv, const char *const *own,
+    struct arguments *out, struct error *err) MUST_USE;
+void arguments_release(struct arguments *a);
+
+/* arguments_value is the value of own option `name`, NULL if it was not given. */
+const char *arguments_value(const struct arguments *a, const char *name);
+
+/* command_config loads the configuration for --dir (which must be given). */
+bool command_config(const struct arguments *a, struct config *out,
+    struct error *err) MUST_USE;
+
+/* One command: its exit code, or -1 with `err` set. */
+typedef int command_run(int argc, char **argv, struct error *err);
+
+command_run cmd_init, cmd_serve, cmd_check, cmd_fsck, cmd_backup, cmd_restore,
+    cmd_freeze, cmd_status;
+
+#endif

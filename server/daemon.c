@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/daemon.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "io/clock.h"
+#include "io/file.h"
+#include "io/notify.h"
+#include "io/sandbox.h"
+#include "server/api/api.h"
+#include "server/api/reply.h"
+#include "server/disk.h"
+#include "server/metrics.h"
+#include "server/recover.h"
+#include "server/serving.h"
+
+#define DRAIN_MS 9000 /* of the ten seconds that TERM may take */
+#define TICK_MS	 500
+
+/* Everything that runs, in the order it is made; closed in the reverse. */
+struct daemon {
+	struct config *config;
+	int signal_fd, restart_fd;
+	struct notify *notify;
+	struct metrics *metrics;
+	struct health *health;
+	struct disk *disk;
+	struct signer *signer;
+	struct signer_hello hello;
+	struct api api;
+	struct httpd *httpd, *metrics_httpd;
+	const struct store_backend *backend;
+	struct store *store;
+	uint64_t identity;
+	struct tree *tree;
+	struct index_file *index;
+	struct lookup *lookup;
+	struct head_slot *heads;
+	struct pool *pool;
+	struct sequencer *sequencer;
+	struct admit *admit;
+	struct serving serving;
+	uint64_t watchdog_ns; /* when it was fed last */
+};
+
+/* What the sequencer asks and tells. */
+
+static bool
+may_write(void *arg, struct error *err)
+{
+	struct daemon *d = arg;
+
+	if (tree_corrupt(d->tree))
+		health_set(d->health, HEALTH_LATCHED, true,
+		    "the log takes no new entries: stored bytes do not match "
+		    "the tree. Sound parts are still served. Stop it and run "
+		    "`mtlogd fsck`");
+	return health_writable(d->health, err);
+}
+
+static void
+report_batch(void *arg, const struct batch_report *r)
+{
+	struct daemon *d = arg;
+
+	metrics_batch(d->metrics, r);
+	if (log_wanted(LOG_LEVEL_DEBUG))
+		log_event(LOG_LEVEL_DEBUG, "batch", "entries=%zu size=%llu",
+		    r->count, (unsigned long long)r->size);
+}
+
+static void
+report_admit(void *arg, const struct admit_report *r)
+{
+	struct daemon *d = arg;
+
+	metrics_admit(d->metrics, r);
+}
+
+static void
+count_route(void *arg, const char *route, unsigned status)
+{
+	struct daemon *d = arg;
+
+	metrics_route(d->metrics, route, status);
+}
+
+static void
+alarm_raised(void *arg, const char *what, const struct error *err)
+{
+	struct daemon *d = arg;
+
+	if (strcmp(error_reason_name(err), "disk-full") == 0)
+		disk_full(d->disk);
+	log_event(LOG_LEVEL_ERROR, what, "reason=%s: %s",
+	    error_reason_name(err), err->text);
+}
+
+static void
+ask_restart(void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t one = 1;
+
+	(void)!write(d->restart_fd, &one, sizeof(one));
+}
+
+/* The metrics page, on a listener of its own. */
+
+static void
+metrics_now(struct daemon *d, struct metrics_now *now, struct error *why)
+{
+	struct head *head = head_current(d->heads);
+
+	*now = (struct metrics_now){
+	    .sequenced = tree_size(d->tree),
+	    .integrated = head ? head->size : 0,
+	    .signed_size = head ? head->size : 0,
+	    .admission = admit_waiting(d->admit),
+	    .index_tail = lookup_tail(d->lookup),
+	    .index_flushes = lookup_generation(d->lookup),
+	    .cache_bytes = tree_cache_bytes(d->tree),
+	    .sandbox = d->serving.sandbox,
+	    .signer_sandbox = d->serving.signer_sandbox,
+	};
+	head_release(head);
+	pool_load(d->pool, &now->queue_entries, &now->queue_bytes);
+	(void)disk_low(d->disk, &now->disk_free);
+	httpd_stats(d->httpd, &now->http);
+	now->writable = health_writable(d->health, why);
+	now->reason = now->writable ? "" : error_reason_name(why);
+}
+
+static void
+metrics_handle(void *arg, struct exchange *x)
+{
+	struct daemon *d = arg;
+	struct error err = {0};
+	struct metrics_now now;
+	struct response r;
+
+	if (!bytes_equal(exchange_request(x)->path, BYTES_LIT("/metrics"))) {
+		(void)error_reason(&err, ERR_NOTFOUND, "no-such-address",
+		    "the metrics are at /metrics");
+		exchange_fail(x, &err);
+		return;
+	}
+	metrics_now(d, &now, &err);
+	reply_text(&r, 200, "text/plain; version=0.0.4; charset=utf-8");
+	metrics_render(d->metrics, &now, &r.text);
+	exchange_reply(x, &r);
+}
+
+/* The start, in order. Each step leaves what it made in `d`. */
+
+static bool
+open_signals(struct daemon *d, struct error *err)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	/* Threads made later inherit the mask. */
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	d->restart_fd = eventfd(0, EFD_CLOEXEC);
+	return (d->signal_fd >= 0 && d->restart_fd >= 0) ||
+	    error_set(err, ERR_IO, "signalfd: %s", strerror(errno));
+}
+
+static bool
+open_signer(struct daemon *d, struct error *err)
+{
+	const struct config *c = d->config;
+	struct signer_options o = {
+	    .key_path = c->key,
+	    .passphrase_path =
+	        c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
+	    .guard_path = c->guard,
+	    .guard_copies = (const char *const *)c->guard_copies.items,
+	    .origin = c->origin,
+	    .lock_wait_ms = 2000,
+	};
+
+	d->signer = signer_start(&o, &d->hello, err);
+	return d->signer != NULL;
+}
+
+static bool
+open_small_parts(struct daemon *d, struct error *err)
+{
+	d->notify = notify_open(err);
+	d->metrics = metrics_open(err);
+	d->health = health_open();
+	d->heads = head_slot_open();
+	d->disk = disk_open(d->config->database, d->config->low_water, err);
+	if (!d->health || !d->heads)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	return d->notify && d->metrics && d->disk;
+}
+
+static bool
+open_listeners(struct daemon *d, struct error *err)
+{
+	const struct config *c = d->config;
+	struct httpd_options o = {
+	    .listen = c->listen,
+	    .threads = (unsigned)c->http_threads,
+	    .max_connections = (unsigned)c->max_connections,
+	    .max_connections_per_client =
+	        (unsigned)c->max_connections_per_client,
+	    .max_body = (size_t)c->max_body,
+	    .body_budget = 64u << 20,
+	    .answer_budget = 64u << 20,
+	    .header_timeout_ms = (unsigned)c->request_timeout_ms,
+	    .answer_timeout_ms = (unsigned)c->submit_timeout_ms,
+	    .idle_timeout_ms = (unsigned)c->idle_timeout_ms,
+	    .min_send_rate = 1024,
+	    .trusted_proxies = (const char *const *)c->trusted_proxies.items,
+	    .handler = api_handle,
+	    .refuse = api_refuse,
+	    .arg = &d->api,
+	};
+
+	d->httpd = httpd_open(&o, err);
+	if (!d->httpd)
+		return false;
+	if (!c->metrics_listen[0])
+		return true;
+	o.listen = c->metrics_listen;
+	o.threads = 1;
+	o.max_connections = 64;
+	o.handler = metrics_handle;
+	o.arg = d;
+	o.refuse = NULL;
+	d->metrics_httpd = httpd_open(&o, err);
+	return d->metrics_httpd != NULL;
+}
+
+/* "ADDR:PORT" of a listener, with the port that was really bound. */
+static void
+bound_address(const char *listen, const struct httpd *h, char *out, size_t len)
+{
+	const char *colon = strrchr(listen, ':');
+	int n = colon ? (int)(colon - listen) : (int)strlen(listen);
+
+	(void)snprintf(out, len, "http://%.*s:%u", n, listen, httpd_port(h));
+}
+
+static void
+describe(struct daemon *d)
+{
+	struct serving *s = &d->serving;
+
+	s->pid = getpid();
+	bound_address(d->config->listen, d->httpd, s->url, sizeof(s->url));
+	if (d->metrics_httpd)
+		bound_address(d->config->metrics_listen, d->metrics_httpd,
+		    s->metrics, sizeof(s->metrics));
+	(void)snprintf(s->signer_sandbox, sizeof(s->signer_sandbox), "%s",
+	    d->hello.sandbox);
+	d->api.url = d->config->url[0] ? d->config->url : s->url;
+}
+
+static bool
+confine(struct daemon *d, struct error *err)
+{
+	const char *const read_write[] = {d->config->database, NULL};
+	const char *const read_only[] = {d->config->dir, NULL};
+	struct sandbox_options o = {
+	    .profile = SANDBOX_SERVER,
+	    .read_write = read_write,
+	    .read_only = read_only,
+	};
+
+	return sandbox_enter(&o, d->serving.sandbox,
+	    sizeof(d->serving.sandbox), err);
+}
+
+static bool
+open_store(struct daemon *d, struct error *err)
+{
+	const char *folder = d->config->database;
+
+	d->backend = &store_sqlite;
+	d->store = d->backend->open(folder, false, err);
+	if (!d->store || !d->backend->identity(d->store, &d->identity, err))
+		return false;
+	d->tree = tree_open(d->backend, d->store,
+	    (size_t)d->config->cache_size, err);
+	d->index = d->tree ? index_open(folder, false, err) : NULL;
+	d->lookup = d->index ? lookup_open(d->index, err) : NULL;
+	return d->lookup != NULL;
+}
+
+static struct recover_parts
+recover_parts_of(struct daemon *d)
+{
+	return (struct recover_parts){
+	    .backend = d->backend,
+	    .store = d->store,
+	    .tree = d->tree,
+	    .signer = d->signer,
+	    .hello = &d->hello,
+	    .index = d->index,
+	    .lookup = d->lookup,
+	};
+}
+
+static bool
+recover(struct daemon *d, struct error *err)
+{
+	struct recover_parts parts = recover_parts_of(d);
+	struct recovered r;
+
+	if (!recover_log(&parts, &r, err))
+		return false;
+	if (r.head)
+		head_publish(d->heads, r.head);
+	log_event(r.found == RECOVER_LATCH ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+	    r.found == RECOVER_LATCH ? "log-latched" : "recovered", "%s",
+	    r.sentence);
+	if (r.found == RECOVER_LATCH)
+		health_set(d->health, HEALTH_LATCHED, true,
+		    "the log takes no new entries: %s", r.sentence);
+	if (d->hello.state.frozen)
+		health_set(d->health, HEALTH_FROZEN, true,
+		    "this log has been frozen; switch to its successor");
+	return true;
+}
+
+static bool
+open_workers(struct daemon *d, struct error *err)
+{
+	const struct config *c = d->config;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct sequencer_parts s = {
+	    .tree = d->tree,
+	    .backend = d->backend,
+	    .store = d->store,
+	    .store_identity = d->identity,
+	    .signer = d->signer,
+	    .lookup = d->lookup,
+	    .heads = d->heads,
+	    .health = d->health,
+	    .batch_max = (size_t)c->batch_max,
+	    .gather_ms = (unsigned)c->gather_ms,
+	    .may_write = may_write,
+	    .report = report_batch,
+	    .alarm = alarm_raised,
+	    .restart = ask_restart,
+	    .arg = d,
+	};
+	struct admit_parts a = {
+	    .tree = d->tree,
+	    .lookup = d->lookup,
+	    .heads = d->heads,
+	    .health = d->health,
+	    .log_id = d->hello.vkey.log_id,
+	    .workers = c->workers ? (unsigned)c->workers
+	                          : (unsigned)(cpus > 0 ? cpus : 1),
+	    .queue_max = (size_t)c->queue_entries,
+	    .report = report_admit,
+	    .arg = d,
+	};
+
+	d->pool = pool_open(
+	    (size_t)c->queue_entries, (size_t)c->queue_bytes, err);
+	s.pool = a.pool = d->pool;
+	if (!d->pool)
+		return false;
+	d->sequencer = sequencer_open(&s, err);
+	d->admit = d->sequencer ? admit_open(&a, err) : NULL;
+	d->api.admit = d->admit;
+	d->api.tree = d->tree;
+	d->api.lookup = d->lookup;
+	d->api.heads = d->heads;
+	d->api.health = d->health;
+	d->api.vkey = d->hello.vkey;
+	d->api.counted = count_route;
+	d->api.arg = d;
+	return d->admit && lookup_start(d->lookup, err) &&
+	    sequencer_start(d->sequencer, err);
+}
+
+/* Reads are served while the look-up index catches up. */
+static bool
+begin_serving(struct daemon *d, struct error *err)
+{
+	struct recover_parts parts = recover_parts_of(d);
+	struct head *head = head_current(d->heads);
+	bool ok;
+
+	health_set(d->health, HEALTH_STARTING, true,
+	    "the server is starting; try again in a moment");
+	ok = httpd_start(d->httpd, err) &&
+	    (!d->metrics_httpd || httpd_start(d->metrics_httpd, err)) &&
+	    (!head || recover_index(&parts, head, err));
+	head_release(head);
+	if (!ok)
+		return false;
+	health_set(d->health, HEALTH_STARTING, false, "%s", "");
+	if (!serving_write(d->config->database, &d->serving, err)) {
+		/* Only `status` misses it; a full disk must not stop reads. */
+		log_event(LOG_LEVEL_WARN, "no-serving-file", "%s", err->text);
+		*err = (struct error){0};
+	}
+	(void)printf("ready %s\n", d->serving.url);
+	(void)fflush(stdout);
+	notify_send(d->notify, "READY=1\nSTATUS=serving");
+	log_event(LOG_LEVEL_INFO, "ready", "%s sandbox=\"%s\" signer=\"%s\"",
+	    d->serving.url, d->serving.sandbox, d->serving.signer_sandbox);
+	return true;
+}
+
+/* The rest of its life: signals, the disk, the watchdog. */
+
+static void
+reload(struct daemon *d)
+{
+	struct config next;
+	struct error err = {0};
+	char restart[400];
+
+	notify_send(d->notify, "RELOADING=1");
+	if (config_load(d->config->dir, NULL, NULL, &next, &err)) {
+		config_apply(d->config, &next, restart, sizeof(restart));
+		log_setup((enum log_format)d->config->log_format,
+		    (enum log_level)d->config->log_level);
+		disk_mark(d->disk, d->config->low_water);
+		log_event(LOG_LEVEL_INFO, "reloaded", "%s%s",
+		    restart[0] ? "changes that need a restart: " : "done",
+		    restart);
+	} else {
+		log_event(LOG_LEVEL_ERROR, "not-reloaded", "%s", err.text);
+	}
+	config_release(&next);
+	notify_send(d->notify, "READY=1");
+}
+
+static void
+tick(struct daemon *d)
+{
+	uint64_t now = clock_monotonic_ns(), every;
+	struct error err = {0};
+	bool low = disk_low(d->disk, NULL);
+
+	if (low != health_is(d->health, HEALTH_DISK_LOW))
+		log_event(low ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "disk-low",
+		    low ? "read-only until there is space" : "writing again");
+	health_set(d->health, HEALTH_DISK_LOW, low,
+	    "the disk is nearly full; reads go on, and new entries are taken "
+	    "again when there is space");
+	health_set(d->health, HEALTH_INDEX_BEHIND,
+	    lookup_tail(d->lookup) > LOOKUP_TAIL_MAX - 100000,
+	    "the lookup index is behind; try again in a while");
+	if (lookup_failed(d->lookup, &err))
+		log_event(LOG_LEVEL_ERROR, "index-stopped", "reason=%s: %s",
+		    error_reason_name(&err), err.text);
+	every = notify_watchdog_ns(d->notify);
+	if (every > 0 && now - d->watchdog_ns >= every / 2) {
+		d->watchdog_ns = now;
+		notify_send(d->notify, "WATCHDOG=1");
+	}
+}
+
+/* Until TERM (0), or until something wants a restart (75). */
+static int
+watch(struct daemon *d)
+{
+	struct pollfd fds[] = {
+	    {.fd = d->signal_fd, .events = POLLIN},
+	    {.fd = d->restart_fd, .events = POLLIN},
+	    {.fd = signer_fd(d->signer), .events = POLLIN},
+	};
+
+	for (;;) {
+		struct signalfd_siginfo s;
+
+		(void)poll(fds, sizeof(fds) / sizeof(fds[0]), TICK_MS);
+		tick(d);
+		if (fds[0].revents & POLLIN &&
+		    read(d->signal_fd, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
+			if (s.ssi_signo != SIGHUP)
+				return 0;
+			reload(d);
+		}
+		if (fds[1].revents & POLLIN)
+			return DAEMON_EXIT_RESTART;
+		if (fds[2].revents & (POLLHUP | POLLERR)) {
+			log_event(LOG_LEVEL_ERROR, "signer-down",
+			    "the signer process has ended");
+			return DAEMON_EXIT_RESTART;
+		}
+	}
+}
+
+/* Takes nothing new, answers what it has, closes in the reverse order. */
+static void
+finish(struct daemon *d)
+{
+	if (d->notify)
+		notify_send(d->notify, "STOPPING=1");
+	if (d->health)
+		health_set(d->health, HEALTH_DRAINING, true,
+		    "the server is shutting down; submit again in a moment");
+	if (d->httpd && d->serving.pid)
+		httpd_drain(d->httpd, DRAIN_MS);
+	admit_close(d->admit);
+	sequencer_close(d->sequencer);
+	httpd_close(d->metrics_httpd);
+	httpd_close(d->httpd);
+	pool_close(d->pool);
+	lookup_close(d->lookup);
+	index_close(d->index);
+	api_release(&d->api);
+	tree_close(d->tree);
+	if (d->store)
+		d->backend->close(d->store);
+	signer_close(d->signer);
+	head_slot_close(d->heads);
+	disk_close(d->disk);
+	health_close(d->health);
+	metrics_close(d->metrics);
+	notify_close(d->notify);
+	if (d->serving.pid)
+		serving_remove(d->config->database);
+}
+
+int
+daemon_run(struct config *config, struct error *err)
+{
+	struct daemon d = {.config = config, .signal_fd = -1};
+	int code = 1;
+	bool ok;
+
+	api_init(&d.api);
+	/* The signer is forked before anything that it must not inherit. */
+	ok = folder_local(config->database, err) && open_signer(&d, err) &&
+	    open_signals(&d, err) && open_small_parts(&d, err) &&
+	    open_listeners(&d, err);
+	if (ok)
+		describe(&d);
+	ok = ok && confine(&d, err) && open_store(&d, err) &&
+	    recover(&d, err) && open_workers(&d, err) &&
+	    begin_serving(&d, err);
+	if (ok)
+		code = watch(&d);
+	finish(&d);
+	return code;
+}
