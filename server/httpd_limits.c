@@ -3,8 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -405,9 +405,9 @@ bytes_taken(const struct conn *c, uint64_t *out)
 	socklen_t len = sizeof(info);
 
 	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
-	    len < offsetof(struct tcp_info, tcpi_unacked) + 4)
+	    len < offsetof(struct tcp_info, tcpi_bytes_received))
 		return false;
-	*out = info.tcpi_unacked;
+	*out = info.tcpi_bytes_acked;
 	return true;
 }
 

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/cleanup.h"
+#include "core/base/reader.h"
+#include "core/tlog/entries.h"
+#include "io/file.h"
+#include "io/http.h"
+#include "server/command.h"
+#include "server/copy.h"
+#include "server/signed_head.h"
+
+#define HEADS_MAX  32
+#define NOTE_LIMIT 65536
+#define BUNDLE_MAX (TILE_WIDTH * (2 + ENTRY_MAX_LEN))
+
+/*
+ * Making a log again out of a backup. The danger is signing a head that
+ * contradicts one that somebody holds. So:
+ *
+ *   1. the backup is checked in full, and copied
+ *   2. heads that our key signed are collected: the backup's, the guard's,
+ *      --seen files, the public address (--from)
+ *   3. two that contradict each other: evidence, and an end
+ *   4. entries up to the largest head are fetched and verified into its root
+ *   5. signing goes on only with a guard that survived, when the database
+ *      reaches it with its root; otherwise the log is frozen, read-only
+ */
+
+/* A head that our key has signed, and where we found it. */
+struct seen {
+	struct fsck_head head;
+	const char *from;
+	uint8_t note[GUARD_NOTE_MAX];
+	size_t note_len;
+};
+
+struct restore {
+	struct config config;
+	const char *backup, *key, *guard, *url, *seen_file;
+	struct vkey vkey;
+	struct seen heads[HEADS_MAX];
+	size_t head_count;
+	struct seen *largest;
+	bool guard_survived;
+	struct guard_state guard_state;
+	struct store *store;
+	struct copy copy;
+};
+
+static bool
+add_head(struct restore *r, struct bytes note, const char *from,
+    struct error *err)
+{
+	struct seen *s = &r->heads[r->head_count];
+
+	if (r->head_count == HEADS_MAX || note.len > sizeof(s->note))
+		return error_set(err, ERR_LIMIT, "%s: too many or too long",
+		    from);
+	if (!note_head(note, &r->vkey, &s->head, err))
+		return error_prefix(err, "%s", from);
+	memcpy(s->note, note.ptr, note.len);
+	s->note_len = note.len;
+	s->from = from;
+	r->head_count++;
+	if (!r->largest || s->head.size > r->largest->head.size)
+		r->largest = s;
+	return true;
+}
+
+static bool
+add_file(struct restore *r, const char *path, struct error *err)
+{
+	AUTO(buf) note = BUF_INIT(NOTE_LIMIT);
+
+	return file_read(path, &note, err) &&
+	    add_head(r, buf_bytes(&note), path, err);
+}
+
+static bool
+fetch(struct restore *r, const char *path, size_t limit, struct buf *out,
+    struct error *err)
+{
+	struct http_answer a = {.body = BUF_INIT(limit)};
+	struct http *http = http_open(30000, err);
+	char *url = NULL;
+	bool ok = http && asprintf(&url, "%s%s", r->url, path) > 0 &&
+	    http_get(http, url, &a, err);
+
+	if (ok && a.status != 200)
+		ok = error_set(err, ERR_UNAVAILABLE, "%s: status %u", url,
+		    a.status);
+	if (ok)
+		buf_put(out, buf_bytes(&a.body));
+	buf_release(&a.body);
+	free(url);
+	http_close(http);
+	return ok;
+}
+
+static bool
+collect(struct restore *r, struct error *err)
+{
+	AUTO(buf) note = BUF_INIT(NOTE_LIMIT);
+	struct error why = {0};
+	char *path = path_join(r->backup, "checkpoint");
+	bool ok = path && add_file(r, path, err);
+
+	free(path);
+	if (!ok)
+		return false;
+	/* The name of the first head must outlive `path`. */
+	r->heads[0].from = r->backup;
+	if (r->guard) {
+		r->guard_survived = guard_read(r->guard, &r->guard_state, err);
+		if (!r->guard_survived ||
+		    !add_head(r, bytes_of(r->guard_state.note,
+		                     r->guard_state.note_len),
+		        r->guard, err))
+			return error_prefix(err, "--guard");
+	}
+	if (r->seen_file && !add_file(r, r->seen_file, err))
+		return error_prefix(err, "--seen");
+	if (r->url && fetch(r, "/checkpoint", NOTE_LIMIT, &note, &why))
+		return add_head(r, buf_bytes(&note), r->url, err);
+	if (r->url)
+		(void)fprintf(stderr, "warning: %s\n", why.text);
+	return true;
+}
+
+static bool
+copy_backup(struct restore *r, struct error *err)
+{
+	struct store *from = store_sqlite.open(r->backup, true, err);
+	struct store_reader *reader =
+	    from ? store_sqlite.reader_open(from, err) : NULL;
+	uint64_t size = 0;
+	bool ok = reader && store_sqlite.size(from, &size, err) &&
+	    copy_range(&r->copy, reader, 0, size, err);
+
+	if (reader)
+		store_sqlite.reader_close(reader);
+	if (from)
+		store_sqlite.close(from);
+	return ok;
+}
+
+static bool
+fetch_bundle(struct restore *r, uint64_t size, struct error *err)
+{
+	AUTO(buf) path = BUF_INIT(128);
+	AUTO(buf) bundle = BUF_INIT(BUNDLE_MAX);
+	uint64_t have = tree_size(r->copy.tree);
+	struct tile_place place = {
+	    .level = TILE_ENTRIES,
+	    .index = have / TILE_WIDTH,
+	    .width = TILE_WIDTH,
+	};
+	struct reader in;
+	struct bytes leaf;
+
+	if (size / TILE_WIDTH == place.index)
+		place.width = (unsigned)(size % TILE_WIDTH);
+	buf_put_str(&path, "/tile/");
+	tile_path_format(place, &path);
+	buf_put_u8(&path, '\0');
+	if (!buf_ok(&path, err) ||
+	    !fetch(r, (const char *)path.ptr, BUNDLE_MAX, &bundle, err))
+		return false;
+	reader_init(&in, buf_bytes(&bundle));
+	for (uint64_t i = place.index * TILE_WIDTH;
+	     entries_next(&in, &leaf, err); i++)
+		if (i >= have && !copy_entry(&r->copy, leaf, err))
+			return false;
+	return err->code == ERR_NONE && copy_flush(&r->copy, err) &&
+	    (tree_size(r->copy.tree) > have ||
+	        error_set(err, ERR_SYNTAX, "%s: an empty bundle", r->url));
+}
+
+/* Up to the largest head that anybody is known to hold. */
+static bool
+fetch_missing(struct restore *r, struct error *err)
+{
+	uint64_t size = r->largest->head.size;
+
+	if (tree_size(r->copy.tree) < size && !r->url)
+		return error_set(err, ERR_CONFLICT,
+		    "%s shows a head of %llu entries, the backup has %llu: "
+		    "give --from URL of somebody who serves the rest",
+		    r->largest->from, (unsigned long long)size,
+		    (unsigned long long)tree_size(r->copy.tree));
+	while (tree_size(r->copy.tree) < size)
+		if (!fetch_bundle(r, size, err))
+			return false;
+	return true;
+}
+
+/* Both signed notes, for whoever judges. */
+static bool
+contradiction(struct restore *r, const struct seen *s, struct error *err)
+{
+	AUTO(buf) text = BUF_INIT(NOTE_LIMIT);
+	char *path = path_join(r->config.dir, "evidence.txt");
+	struct error ignored = {0};
+
+	buf_printf(&text, "Two heads signed by %s contradict each other, or "
+	                  "one of them the entries.\n\n%s\n\n",
+	    r->vkey.name, s->from);
+	buf_put(&text, bytes_of(s->note, s->note_len));
+	buf_printf(&text, "\n%s\n\n", r->heads[0].from);
+	buf_put(&text, bytes_of(r->heads[0].note, r->heads[0].note_len));
+	if (path)
+		(void)file_write(path, buf_bytes(&text), 0644, &ignored);
+	free(path);
+	return error_reason(err, ERR_BADSIG, "inconsistent",
+	    "the head of %s does not fit the entries; both are in "
+	    "evidence.txt. Nothing is signed any more",
+	    s->from);
+}
+
+static bool
+check_heads(struct restore *r, struct error *err)
+{
+	struct hash root;
+
+	for (size_t i = 0; i < r->head_count; i++) {
+		const struct seen *s = &r->heads[i];
+
+		if (!copy_root(&r->copy, s->head.size, &root, err))
+			return false;
+		if (!hash_equal(&root, &s->head.root))
+			return contradiction(r, s, err);
+	}
+	return true;
+}
+
+/* The new guard: it goes on, or is frozen. */
+static bool
+make_guard(struct restore *r, bool *frozen, struct error *err)
+{
+	struct guard_state s = r->guard_state;
+	char *folder = path_join(r->config.dir, "guard");
+	bool ok;
+
+	*frozen = !r->guard_survived || s.frozen ||
+	    r->largest->head.size > r->heads[1].head.size;
+	if (*frozen) {
+		s = (struct guard_state){.frozen = true};
+		memcpy(s.origin, r->vkey.name, r->vkey.name_len);
+		s.log_id = r->vkey.log_id;
+		memcpy(s.note, r->largest->note, r->largest->note_len);
+		s.note_len = r->largest->note_len;
+	}
+	ok = store_sqlite.identity(r->store, &s.store_identity, err) && folder &&
+	    folder_create(folder, 0700, err) &&
+	    guard_create(r->config.guard, &s, err);
+	free(folder);
+	return ok;
+}
+
+static bool
+copy_file(const char *from, const char *to, mode_t mode, struct error *err)
+{
+	AUTO(buf) data = BUF_INIT(NOTE_LIMIT);
+	bool ok = file_read(from, &data, err) &&
+	    file_create(to, buf_bytes(&data), mode, err);
+
+	if (data.len > 0)
+		explicit_bzero(data.ptr, data.len);
+	return ok;
+}
+
+static bool
+copy_texts(struct restore *r, struct error *err)
+{
+	static const char *const names[] = {CONFIG_FILE, "vkey"};
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < 2; i++) {
+		char *from = path_join(r->backup, names[i]);
+		char *to = path_join(r->config.dir, names[i]);
+
+		ok = from && to && copy_file(from, to, 0644, err);
+		free(from);
+		free(to);
+	}
+	return ok && copy_file(r->key, r->config.key, 0600, err);
+}
+
+static bool
+restore(struct restore *r, bool *frozen, struct error *err)
+{
+	bool ok;
+
+	if (!log_vkey_read(r->backup, &r->vkey, err) || !collect(r, err) ||
+	    !folder_create(r->config.database, 0700, err) ||
+	    !store_sqlite.create(r->config.database, err))
+		return false;
+	r->store = store_sqlite.open(r->config.database, false, err);
+	ok = r->store && copy_open(&r->copy, &store_sqlite, r->store, err) &&
+	    copy_backup(r, err) && fetch_missing(r, err) &&
+	    check_heads(r, err) && store_sqlite.settle(r->store, err) &&
+	    copy_texts(r, err) && make_guard(r, frozen, err);
+	copy_release(&r->copy);
+	if (r->store)
+		store_sqlite.close(r->store);
+	return ok;
+}
+
+static bool
+read_arguments(const struct arguments *a, struct restore *r, struct error *err)
+{
+	bool empty;
+
+	r->backup = arguments_value(a, "from-backup");
+	r->key = arguments_value(a, "key");
+	r->guard = arguments_value(a, "guard");
+	r->url = arguments_value(a, "from");
+	r->seen_file = arguments_value(a, "seen");
+	if (!r->backup || !r->key)
+		return error_set(err, ERR_USAGE,
+		    "--from-backup FOLDER and --key PEM are needed");
+	if (!config_from_flags(a->dir, a->flags, &r->config, err) ||
+	    !folder_empty(a->dir, &empty, err))
+		return false;
+	if (!empty)
+		return error_set(err, ERR_CONFLICT, "%s is not empty", a->dir);
+	return folder_create(a->dir, 0700, err) || err->code == ERR_CONFLICT;
+}
+
+int
+cmd_restore(int argc, char **argv, struct error *err)
+{
+	static const char *const own[] = {
+	    "from-backup=", "key=", "guard=", "from=", "seen=", NULL};
+	struct restore *r = calloc(1, sizeof(*r));
+	struct arguments a = {0};
+	bool frozen = true;
+	bool ok = r && arguments_read(argc, argv, own, &a, err) &&
+	    read_arguments(&a, r, err);
+
+	if (ok)
+		err->code = ERR_NONE; /* an empty folder was there already */
+	ok = ok && restore(r, &frozen, err);
+	if (ok)
+		(void)printf("%llu entries restored in %s. %s\n",
+		    (unsigned long long)r->largest->head.size, a.dir,
+		    frozen
+		        ? "No guard proves what was signed last, so this log is "
+		          "frozen: reads only. Make a new one: mtlogd init"
+		        : "The guard survived: the log goes on.");
+	if (r)
+		config_release(&r->config);
+	free(r);
+	arguments_release(&a);
+	return ok ? 0 : -1;
+}

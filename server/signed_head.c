@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/signed_head.h"
+
+#include <stdlib.h>
+
+#include "core/base/cleanup.h"
+#include "core/tlog/checkpoint.h"
+#include "io/file.h"
+
+#define VKEY_FILE_MAX 4096
+
+bool
+log_vkey_read(const char *dir, struct vkey *out, struct error *err)
+{
+	AUTO(buf) text = BUF_INIT(VKEY_FILE_MAX);
+	char *path = path_join(dir, "vkey");
+	bool ok = path && file_read(path, &text, err);
+
+	free(path);
+	if (!ok)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	while (text.len > 0 && text.ptr[text.len - 1] == '\n')
+		text.len--;
+	return vkey_parse(buf_bytes(&text), out, err);
+}
+
+bool
+note_head(struct bytes note, const struct vkey *vkey, struct fsck_head *out,
+    struct error *err)
+{
+	struct key_verifier *verifier = key_verifier_open(err);
+	struct checkpoint c;
+	bool ok = verifier && checkpoint_open(note, vkey, verifier, &c, err);
+
+	key_verifier_close(verifier);
+	if (ok)
+		*out = (struct fsck_head){.size = c.size, .root = c.root};
+	return ok;
+}
+
+bool
+signed_head_read(const struct config *c, struct fsck_head *out,
+    struct error *err)
+{
+	struct guard_state state;
+	struct vkey vkey;
+
+	return log_vkey_read(c->dir, &vkey, err) &&
+	    guard_read(c->guard, &state, err) &&
+	    note_head(bytes_of(state.note, state.note_len), &vkey, out, err);
+}

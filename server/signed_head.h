@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTLOG_SERVER_SIGNED_HEAD_H
+#define MTLOG_SERVER_SIGNED_HEAD_H
+
+#include "server/config.h"
+#include "server/fsck.h"
+#include "server/guard.h"
+
+/* log_vkey_read reads the file `vkey` in the log's folder. */
+bool log_vkey_read(const char *dir, struct vkey *out, struct error *err)
+    MUST_USE;
+
+/* note_head verifies a signed checkpoint with the log's key. */
+bool note_head(struct bytes note, const struct vkey *vkey,
+    struct fsck_head *out, struct error *err) MUST_USE;
+
+/*
+ * signed_head_read is what the guard says was signed last, its signature
+ * verified with the log's vkey. Takes no lock: beside a running server it may
+ * be a write old.
+ */
+bool signed_head_read(const struct config *c, struct fsck_head *out,
+    struct error *err) MUST_USE;
+
+#endif
