@@ -210,8 +210,9 @@ contradiction(struct restore *r, const struct seen *s, struct error *err)
 	buf_put(&text, bytes_of(s->note, s->note_len));
 	buf_printf(&text, "\n%s\n\n", r->heads[0].from);
 	buf_put(&text, bytes_of(r->heads[0].note, r->heads[0].note_len));
-	if (path)
-		(void)file_write(path, buf_bytes(&text), 0644, &ignored);
+	/* If not even that can be written, the sentence below still stands. */
+	if (!path || !file_write(path, buf_bytes(&text), 0644, &ignored))
+		(void)fprintf(stderr, "warning: %s\n", ignored.text);
 	free(path);
 	return error_reason(err, ERR_BADSIG, "inconsistent",
 	    "the head of %s does not fit the entries; both are in "

@@ -36,7 +36,7 @@ bool health_is(const struct health *h, enum health_condition c);
  * submitter is told: ERR_UNAVAILABLE (503) or ERR_DENIED (405, frozen), with
  * the condition's stable name as reason.
  */
-bool health_writable(struct health *h, struct error *err) MUST_USE;
+bool health_writable(struct health *h, struct error *err);
 
 /* health_name is the stable name of a condition, such as "log-latched". */
 const char *health_name(enum health_condition c);

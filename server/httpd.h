@@ -8,8 +8,8 @@
 #include "core/base/error.h"
 
 /*
- * The HTTP side; httpd.c is the only file that knows libmicrohttpd. It reads whole
- * requests within limits and deadlines, calls one handler, and sends one
+ * The HTTP side; httpd.c is the only file that knows libmicrohttpd. It reads
+ * whole requests within limits and deadlines, calls one handler, and sends one
  * answer. A handler answers at once, or keeps the exchange: the connection is
  * then suspended, no thread waits, and any thread answers later.
  */
@@ -105,7 +105,7 @@ struct httpd_options {
 	/* Of one address, or for those behind a trusted proxy requests under
 	 * way; 0: no limit (loopback). */
 	unsigned max_connections_per_client;
-	size_t max_body;		     /* bytes of one request: 1 MiB */
+	size_t max_body;	    /* bytes of one request: 1 MiB */
 	size_t body_budget;	    /* bytes of all request bodies: 64 MiB */
 	size_t answer_budget;	    /* bytes of all unsent answers: 64 MiB */
 	unsigned header_timeout_ms; /* whole request must be there: 10000 */

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "core/base/cleanup.h"
 #include "core/base/reader.h"
 
 #define BODY_FIRST    (64 * 1024) /* most that is taken on an announcement */
@@ -29,8 +30,7 @@ httpd_body_release(struct httpd_body *b)
 /* Answers. */
 
 void
-response_header(
-    struct response *r, const char *name, const char *format, ...)
+response_header(struct response *r, const char *name, const char *format, ...)
 {
 	char *value;
 	va_list ap;
@@ -39,8 +39,7 @@ response_header(
 		return;
 	value = r->headers[r->header_count].value;
 	va_start(ap, format);
-	(void)vsnprintf(
-	    value, sizeof(r->headers[0].value), format, ap);
+	(void)vsnprintf(value, sizeof(r->headers[0].value), format, ap);
 	va_end(ap);
 	/* A line break would let a value end the head. */
 	for (char *p = value; *p != '\0'; p++)
@@ -146,8 +145,8 @@ phrase(unsigned status)
 }
 
 void
-refusal_send(struct httpd *h, int fd, const struct refusal *refusal,
-    bool head_only)
+refusal_send(
+    struct httpd *h, int fd, const struct refusal *refusal, bool head_only)
 {
 	AUTO(buf) out = BUF_INIT(2 * REFUSAL_LIMIT);
 	AUTO(response) r;
@@ -158,8 +157,8 @@ refusal_send(struct httpd *h, int fd, const struct refusal *refusal,
 	if (r.content_type)
 		buf_printf(&out, "Content-Type: %s\r\n", r.content_type);
 	for (size_t i = 0; i < r.header_count; i++)
-		buf_printf(&out, "%s: %s\r\n", r.headers[i].name,
-		    r.headers[i].value);
+		buf_printf(
+		    &out, "%s: %s\r\n", r.headers[i].name, r.headers[i].value);
 	buf_printf(&out, "Content-Length: %zu\r\n\r\n", r.text.len);
 	if (!head_only)
 		buf_put(&out, buf_bytes(&r.text));
@@ -227,20 +226,21 @@ exchange_header(const struct exchange *x, const char *name)
 		const struct kept_header *k = &x->headers[i];
 
 		if (k->name_len == len &&
-		    strncasecmp((const char *)x->text.ptr + k->name, name,
-			len) == 0)
+		    strncasecmp(
+			(const char *)x->text.ptr + k->name, name, len) == 0)
 			return bytes_of(x->text.ptr + k->value, k->value_len);
 	}
 	return (struct bytes){0};
 }
 
 void
-exchange_begin(struct exchange *x, struct bytes target)
+exchange_begin(struct exchange *x, const char *target)
 {
+	x->target = target;
+	x->target_len = strlen(target);
 	buf_clear(&x->text);
-	buf_put(&x->text, target);
+	buf_put(&x->text, bytes_of(target, x->target_len));
 	buf_init(&x->body, x->h->o.max_body);
-	x->target_len = target.len;
 	x->header_count = 0;
 	x->head_read = false;
 	x->announced = 0;
@@ -275,20 +275,34 @@ static bool
 name_is(struct bytes name, struct bytes want)
 {
 	return name.len == want.len &&
-	    strncasecmp((const char *)name.ptr, (const char *)want.ptr,
-		want.len) == 0;
+	    strncasecmp(
+		(const char *)name.ptr, (const char *)want.ptr, want.len) == 0;
 }
 
 /*
  * The library ends a value at a NUL and moves a folded line elsewhere, both
- * without a word. Names and values point into the head as it arrived, so
- * either shows as a gap larger than a line end.
+ * without a word. What it gives points into the head as it arrived, so either
+ * shows as a gap larger than `lines` line ends.
  */
 static bool
-gap_fits(const struct head *head, const char *next)
+follows(const struct head *head, const void *next, unsigned lines)
 {
-	return !head->strict_gaps || !head->end ||
-	    next == head->end + 1 || next == head->end + 2;
+	const char *at = next;
+
+	return !head->loose ||
+	    (at >= head->end + lines && at <= head->end + 2 * (size_t)lines);
+}
+
+static bool
+target_is_clean(const struct head *head)
+{
+	const struct exchange *x = head->x;
+
+	for (size_t i = 0; i < x->target_len; i++)
+		if (x->text.ptr[i] <= ' ' || x->text.ptr[i] == 0x7f)
+			return false;
+	return x->target_len > 0 &&
+	    (!head->loose || head->version == x->target + x->target_len + 1);
 }
 
 static void
@@ -317,7 +331,7 @@ exchange_add_header(struct head *head, struct bytes name, struct bytes value)
 
 	if (!is_token(name))
 		head->wrong = "a header's name has a character it must not";
-	else if (!gap_fits(head, (const char *)name.ptr))
+	else if (!follows(head, name.ptr, 1))
 		head->wrong = "a header is folded or holds a NUL character";
 	head->end = (const char *)value.ptr + value.len;
 	while (value.len > 0 &&
@@ -326,9 +340,12 @@ exchange_add_header(struct head *head, struct bytes name, struct bytes value)
 		value.len--;
 	if (name_is(name, BYTES_LIT("content-length"))) {
 		head->lengths++;
-		/* Larger than any limit, if the library took it. */
-		head->x->announced =
-		    decimal_parse(value, &n) ? n : UINT64_MAX;
+		if (decimal_parse(value, &n))
+			head->x->announced = n;
+		else if (value.len > 0 && value.ptr[0] != '0')
+			head->x->announced = UINT64_MAX; /* 19 digits or more */
+		else
+			head->wrong = "Content-Length is not a plain number";
 	} else if (name_is(name, BYTES_LIT("transfer-encoding"))) {
 		head->encodings++;
 		if (!name_is(value, BYTES_LIT("chunked")))
@@ -346,6 +363,10 @@ head_fault(const struct head *head, enum http_method method)
 
 	if (head->wrong)
 		return head->wrong;
+	if (!target_is_clean(head))
+		return "the request target has a character it must not";
+	if (!follows(head, head->limit, 2))
+		return "a header is folded or holds a NUL character";
 	if (head->lengths + head->encodings > 1)
 		return "the body's length is given more than once";
 	if (head->encodings > 0 && !head->http11)
@@ -416,8 +437,8 @@ exchange_head(struct head *head, enum http_method method, const struct conn *c,
 	}
 	if (!c->proxied || h->o.max_connections_per_client == 0)
 		return;
-	x->counted = client_take(&h->clients, &x->request.client,
-	    h->o.max_connections_per_client);
+	x->counted = client_take(
+	    &h->clients, &x->request.client, h->o.max_connections_per_client);
 	if (!x->counted)
 		refusal_set(h, out, 429, "too-many-requests",
 		    "more than %u requests at a time from one address",
@@ -428,8 +449,8 @@ void
 exchange_body(struct exchange *x, struct bytes piece, struct refusal *out)
 {
 	struct httpd *h = x->h;
-	size_t first = x->announced < BODY_FIRST ? (size_t)x->announced
-						 : BODY_FIRST;
+	size_t first =
+	    x->announced < BODY_FIRST ? (size_t)x->announced : BODY_FIRST;
 	size_t more;
 
 	if (piece.len > h->o.max_body - x->body.len) {
@@ -444,8 +465,7 @@ exchange_body(struct exchange *x, struct bytes piece, struct refusal *out)
 	buf_put(&x->body, piece);
 	more = x->body.cap - x->body_charged;
 	x->body_charged += more;
-	if (atomic_fetch_add(&h->body_bytes, more) + more >
-		h->o.body_budget ||
+	if (atomic_fetch_add(&h->body_bytes, more) + more > h->o.body_budget ||
 	    x->body.failed)
 		refusal_set(h, out, 503, "server-busy",
 		    "too many bytes of requests are held; try again");
@@ -453,7 +473,7 @@ exchange_body(struct exchange *x, struct bytes piece, struct refusal *out)
 
 /* Handing over and answering. */
 
-static size_t
+static void
 charge_answer(struct exchange *x, const struct response *r)
 {
 	size_t more = 0;
@@ -467,7 +487,8 @@ charge_answer(struct exchange *x, const struct response *r)
 	} else {
 		x->text_charged = more = r->text.cap;
 	}
-	return atomic_fetch_add(&x->h->answer_bytes, more) + more;
+	if (more > 0)
+		(void)atomic_fetch_add(&x->h->answer_bytes, more);
 }
 
 static void
@@ -490,7 +511,7 @@ give_answer(struct exchange *x, struct response *r)
 {
 	bool suspended = x->state == EXCHANGE_SUSPENDED;
 
-	(void)charge_answer(x, r);
+	charge_answer(x, r);
 	x->status = r->status;
 	x->answer = answer_make(x->h, r);
 	if (!x->answer)

@@ -33,8 +33,7 @@ client_table_open(struct client_table *t, uint32_t max, struct error *err)
 	t->entries = calloc(max, sizeof(*t->entries));
 	if (!t->buckets || !t->entries)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	if (getrandom(t->seed, sizeof(t->seed), 0) !=
-	    (ssize_t)sizeof(t->seed))
+	if (getrandom(t->seed, sizeof(t->seed), 0) != (ssize_t)sizeof(t->seed))
 		return error_set(err, ERR_IO, "no random numbers");
 	for (uint32_t i = 0; i < max; i++)
 		t->entries[i].next = i + 1 < max ? i + 2 : 0;
@@ -60,8 +59,8 @@ bucket_of(struct client_table *t, const struct http_client *c)
 
 	memcpy(&high, c->address, 8);
 	memcpy(&low, c->address + 8, 8);
-	product = (unsigned __int128)(high ^ t->seed[0]) *
-	    ((low ^ t->seed[1]) | 1);
+	product =
+	    (unsigned __int128)(high ^ t->seed[0]) * ((low ^ t->seed[1]) | 1);
 	product ^= product >> 64;
 	return &t->buckets[((uint64_t)product ^ (uint64_t)product >> 29) &
 	    t->mask];
@@ -72,15 +71,14 @@ find_client(struct client_table *t, const struct http_client *c)
 {
 	uint32_t *at = bucket_of(t, c);
 
-	while (*at != 0 &&
-	    memcmp(&t->entries[*at - 1].client, c, sizeof(*c)) != 0)
+	while (
+	    *at != 0 && memcmp(&t->entries[*at - 1].client, c, sizeof(*c)) != 0)
 		at = &t->entries[*at - 1].next;
 	return at;
 }
 
 bool
-client_take(
-    struct client_table *t, const struct http_client *c, unsigned limit)
+client_take(struct client_table *t, const struct http_client *c, unsigned limit)
 {
 	uint32_t *at;
 	bool taken = false;
@@ -350,8 +348,8 @@ listen_open(struct httpd *h, const char *text, struct error *err)
 	ok = bind_to(h, ai);
 	freeaddrinfo(ai);
 	return ok ||
-	    error_set(err, ERR_IO, "cannot listen on %s: %s", text,
-		strerror(errno));
+	    error_set(
+		err, ERR_IO, "cannot listen on %s: %s", text, strerror(errno));
 }
 
 /* The watcher: accepts, and holds every deadline. */
@@ -581,8 +579,7 @@ watcher_run(void *arg)
 	while (!atomic_load(&h->stopped)) {
 		uint64_t now = now_ms();
 		bool listening = h->listen_fd >= 0 && now >= h->accept_again;
-		struct pollfd fds[2] = {
-		    {.fd = h->wake_fd, .events = POLLIN},
+		struct pollfd fds[2] = {{.fd = h->wake_fd, .events = POLLIN},
 		    {.fd = listening ? h->listen_fd : -1, .events = POLLIN}};
 		uint64_t ignored;
 

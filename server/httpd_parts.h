@@ -19,8 +19,8 @@
 struct MHD_Daemon;
 struct MHD_Connection;
 
-#define REQUEST_MAX_HEADERS 32
-#define HTTPD_POOL_SIZE	    (16 * 1024) /* libmicrohttpd's, per connection */
+#define REQUEST_MAX_HEADERS   32
+#define HTTPD_POOL_SIZE	      (16 * 1024) /* libmicrohttpd's, per connection */
 #define HTTPD_REFUSED_SOCKETS 64
 
 /* How many connections (or proxied requests) each client has. */
@@ -108,6 +108,7 @@ struct httpd {
 	int wake_fd;
 	unsigned port;
 	unsigned tick_ms;
+	bool loose_library;
 	atomic_uint refs; /* the owner's, and one per exchange */
 	atomic_bool draining, closing, stopped;
 	pthread_t watcher;
@@ -159,9 +160,10 @@ struct exchange {
 	struct buf text; /* target and headers */
 	struct kept_header headers[REQUEST_MAX_HEADERS];
 	unsigned header_count;
+	const char *target; /* as it arrived; gone with the request */
 	size_t target_len;
 	bool head_read;
-	bool counted; /* request.client has one more for this request */
+	bool counted;	    /* request.client has one more for this request */
 	uint64_t announced; /* Content-Length */
 	struct buf body;
 	size_t body_charged;
@@ -181,22 +183,25 @@ struct exchange {
 struct exchange *exchange_open(struct httpd *h);
 void exchange_unref(struct exchange *x);
 
-/* exchange_begin: the request line is there; `target` is its raw middle. */
-void exchange_begin(struct exchange *x, struct bytes target);
+/* exchange_begin: the request line is there; `target` is its raw middle, in the
+ * place where it arrived. */
+void exchange_begin(struct exchange *x, const char *target);
 
 /* The framing of a request, gathered header by header. */
 struct head {
 	struct exchange *x;
 	bool http11;
-	bool strict_gaps; /* see exchange_add_header */
-	const char *end;  /* of the value before, in the raw head */
+	bool loose;	     /* see follows() */
+	const char *version; /* these point into the head as it arrived: */
+	const char *end;     /* of what was looked at last */
+	const char *limit;   /* of the head */
 	const char *wrong;
 	unsigned lengths, encodings, hosts;
 };
 
 /* exchange_add_header looks at one header and keeps it. */
-void exchange_add_header(struct head *head, struct bytes name,
-    struct bytes value);
+void exchange_add_header(
+    struct head *head, struct bytes name, struct bytes value);
 
 /* A refusal of httpd's own; status 0: none. */
 struct refusal {
@@ -228,8 +233,8 @@ void exchange_end(struct exchange *x);
 void refusal_set(struct httpd *h, struct refusal *out, unsigned status,
     const char *reason, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-void refusal_send(struct httpd *h, int fd, const struct refusal *refusal,
-    bool head_only);
+void refusal_send(
+    struct httpd *h, int fd, const struct refusal *refusal, bool head_only);
 
 /* In httpd.c, where libmicrohttpd is known. answer_make takes `r`'s contents
  * whatever happens; NULL when memory ran out. */
@@ -237,8 +242,8 @@ void *answer_make(struct httpd *h, struct response *r);
 void answer_drop(void *answer);
 void connection_suspend(struct MHD_Connection *c);
 void connection_resume(struct MHD_Connection *c);
-bool connection_add(struct httpd *h, int fd, const struct sockaddr *sa,
-    socklen_t len);
+bool connection_add(
+    struct httpd *h, int fd, const struct sockaddr *sa, socklen_t len);
 
 /* conn_set_phase moves to `phase` now, unless the watcher cut the connection:
  * then false. `keep_since` keeps the time of the phase before. */

@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/httpd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#include "server/httpd_parts.h"
+
+/*
+ * libmicrohttpd (written against 0.9.75) calls the access handler for the head,
+ * for each piece of body and once at the end; an answer can be queued in the
+ * last of these only. What is refused earlier goes to the socket past the
+ * library (refusal_send) and the rest of the request is thrown away.
+ *
+ * Connections are accepted by our watcher and handed in with
+ * MHD_add_connection: this way a client over its limit is told so, and nothing
+ * depends on MHD_quiesce_daemon, which under load can abort the process (it and
+ * a worker both take the socket out of the worker's epoll set, and the second
+ * to do so panics).
+ */
+
+#define DRAIN_STEP_US 5000
+
+/* Answers. */
+
+static void
+release_shared(void *body)
+{
+	httpd_body_release(body);
+}
+
+static struct MHD_Response *
+body_response(struct response *r)
+{
+	struct MHD_Response *m;
+
+	if (r->shared) {
+		const uint8_t *from = r->shared->data.ptr;
+
+		m = MHD_create_response_from_buffer_with_free_callback_cls(
+		    r->shared_len,
+		    (void *)(uintptr_t)(from ? from + r->shared_offset : from),
+		    release_shared, r->shared);
+		if (m)
+			r->shared = NULL; /* transferred */
+	} else if (r->text.len > 0) {
+		m = MHD_create_response_from_buffer(
+		    r->text.len, r->text.ptr, MHD_RESPMEM_MUST_FREE);
+		if (m)
+			r->text = (struct buf){0}; /* transferred */
+	} else {
+		m = MHD_create_response_from_buffer(
+		    0, NULL, MHD_RESPMEM_PERSISTENT);
+	}
+	return m;
+}
+
+void *
+answer_make(struct httpd *h, struct response *r)
+{
+	struct MHD_Response *m = body_response(r);
+	bool ok = m != NULL;
+
+	if (ok && r->content_type)
+		ok = MHD_add_response_header(
+		    m, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
+	for (size_t i = 0; ok && i < r->header_count; i++)
+		if (r->headers[i].value[0] != '\0')
+			ok = MHD_add_response_header(
+			    m, r->headers[i].name, r->headers[i].value);
+	if (ok && atomic_load_explicit(&h->draining, memory_order_relaxed))
+		ok = MHD_add_response_header(
+		    m, MHD_HTTP_HEADER_CONNECTION, "close");
+	response_release(r);
+	if (!ok && m)
+		MHD_destroy_response(m);
+	return ok ? m : NULL;
+}
+
+void
+answer_drop(void *answer)
+{
+	MHD_destroy_response(answer);
+}
+
+void
+connection_suspend(struct MHD_Connection *c)
+{
+	MHD_suspend_connection(c);
+}
+
+void
+connection_resume(struct MHD_Connection *c)
+{
+	MHD_resume_connection(c);
+}
+
+bool
+connection_add(
+    struct httpd *h, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	return MHD_add_connection(h->mhd, fd, sa, len) == MHD_YES;
+}
+
+/* Requests. */
+
+static struct conn *
+conn_of(struct MHD_Connection *c)
+{
+	return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+	    ->socket_context;
+}
+
+/* The connection's exchange, or a new one while a handler still has that. */
+static struct exchange *
+usable_exchange(struct conn *c)
+{
+	struct exchange *old = c->x, *x;
+
+	if (old && atomic_load(&old->refs) == 1)
+		return old;
+	x = exchange_open(c->h);
+	(void)pthread_mutex_lock(&c->h->lock);
+	c->x = x;
+	(void)pthread_mutex_unlock(&c->h->lock);
+	if (old)
+		exchange_unref(old);
+	return x;
+}
+
+/* The library is about to write into the target: the query is cut to pieces. */
+static void *
+on_target(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+	struct conn *c = conn_of(connection);
+	struct exchange *x = c ? usable_exchange(c) : NULL;
+
+	(void)arg;
+	if (!x)
+		return NULL;
+	x->mhd = connection;
+	exchange_begin(x, uri ? uri : "");
+	return conn_set_phase(c, PHASE_RECEIVING,
+		   (atomic_load(&c->clock) & 7) == PHASE_FRESH)
+	    ? x
+	    : NULL;
+}
+
+/* Paths stay as they were sent. */
+static size_t
+leave_escaped(void *arg, struct MHD_Connection *connection, char *text)
+{
+	(void)arg;
+	(void)connection;
+	return strlen(text);
+}
+
+static enum MHD_Result
+on_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_len,
+    const char *value, size_t value_len)
+{
+	(void)kind;
+	exchange_add_header(
+	    arg, bytes_of(name, name_len), bytes_of(value, value_len));
+	return MHD_YES;
+}
+
+static enum http_method
+method_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum http_method method;
+	} methods[] = {
+	    {"GET", HTTP_GET},
+	    {"HEAD", HTTP_HEAD},
+	    {"POST", HTTP_POST},
+	    {"OPTIONS", HTTP_OPTIONS},
+	};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (strcmp(name, methods[i].name) == 0)
+			return methods[i].method;
+	return HTTP_OTHER;
+}
+
+/* Later versions read heads strictly themselves, and may move values. */
+static bool
+library_is_loose(void)
+{
+	const char *version = MHD_get_version();
+
+	return strncmp(version, "0.9.7", 5) == 0 && version[5] <= '5';
+}
+
+static void
+read_head(struct exchange *x, const struct conn *c, const char *method,
+    const char *version, struct refusal *out)
+{
+	const union MHD_ConnectionInfo *size = MHD_get_connection_info(
+	    x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	struct head head = {
+	    .x = x,
+	    .http11 = strcmp(version, "HTTP/1.0") != 0,
+	    .loose = x->h->loose_library,
+	    .version = version,
+	    .end = version + strlen(version),
+	    .limit = size ? method + size->header_size : NULL,
+	};
+
+	(void)MHD_get_connection_values_n(
+	    x->mhd, MHD_HEADER_KIND, on_header, &head);
+	exchange_head(&head, method_of(method), c, out);
+}
+
+static void
+refuse(struct exchange *x, struct conn *c, const struct refusal *why)
+{
+	(void)pthread_mutex_lock(&x->lock);
+	x->state = EXCHANGE_REFUSED;
+	(void)pthread_mutex_unlock(&x->lock);
+	if (conn_set_phase(c, PHASE_LINGER, false))
+		refusal_send(c->h, c->fd, why, x->request.method == HTTP_HEAD);
+}
+
+static enum MHD_Result
+send_answer(struct exchange *x, struct conn *c)
+{
+	struct MHD_Response *answer;
+	enum MHD_Result rc;
+
+	(void)pthread_mutex_lock(&x->lock);
+	answer = x->answer;
+	x->answer = NULL;
+	x->state = EXCHANGE_SENDING;
+	(void)pthread_mutex_unlock(&x->lock);
+	if (!answer)
+		return MHD_NO;
+	(void)conn_set_phase(c, PHASE_SENDING, false);
+	rc = MHD_queue_response(x->mhd, x->status, answer);
+	MHD_destroy_response(answer);
+	return rc;
+}
+
+static enum MHD_Result
+on_whole(struct exchange *x, struct conn *c)
+{
+	enum exchange_state state;
+
+	(void)pthread_mutex_lock(&x->lock);
+	state = x->state;
+	(void)pthread_mutex_unlock(&x->lock);
+	if (state == EXCHANGE_RECEIVING) {
+		if (!conn_set_phase(c, PHASE_HANDLING, false))
+			return MHD_NO;
+		if (!exchange_handle(x))
+			return MHD_YES;
+		state = EXCHANGE_ANSWERED;
+	}
+	if (state == EXCHANGE_ANSWERED)
+		return send_answer(x, c);
+	return state == EXCHANGE_REFUSED ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result
+on_access(void *arg, struct MHD_Connection *connection, const char *url,
+    const char *method, const char *version, const char *data, size_t *size,
+    void **context)
+{
+	struct exchange *x = *context;
+	struct conn *c = conn_of(connection);
+	struct refusal why = {0};
+
+	(void)arg;
+	(void)url;
+	if (!x || !c)
+		return MHD_NO;
+	if (!x->head_read) {
+		read_head(x, c, method, version, &why);
+		if (why.status != 0)
+			refuse(x, c, &why);
+		return MHD_YES;
+	}
+	if (*size == 0)
+		return on_whole(x, c);
+	if (x->state != EXCHANGE_REFUSED)
+		exchange_body(x, bytes_of(data, *size), &why);
+	if (why.status != 0)
+		refuse(x, c, &why);
+	*size = 0;
+	return MHD_YES;
+}
+
+static void
+on_completed(void *arg, struct MHD_Connection *connection, void **context,
+    enum MHD_RequestTerminationCode code)
+{
+	struct conn *c = conn_of(connection);
+
+	(void)arg;
+	(void)code;
+	if (*context)
+		exchange_end(*context);
+	*context = NULL;
+	if (c)
+		(void)conn_set_phase(c, PHASE_IDLE, false);
+}
+
+/* Connections. */
+
+static void
+conn_open(
+    struct httpd *h, struct MHD_Connection *connection, int fd, void **context)
+{
+	const struct sockaddr *sa = MHD_get_connection_info(
+	    connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+					->client_addr;
+	struct conn *c = calloc(1, sizeof(*c));
+
+	*context = c;
+	if (!c) {
+		(void)shutdown(fd, SHUT_RDWR);
+		return;
+	}
+	c->h = h;
+	c->fd = fd;
+	c->peer = address_of(sa);
+	c->proxied = proxy_trusted(h, &c->peer);
+	atomic_init(&c->clock, now_ms() << 3 | PHASE_FRESH);
+	c->x = exchange_open(h);
+	(void)pthread_mutex_lock(&h->lock);
+	c->next = h->conns;
+	if (c->next)
+		c->next->prev = c;
+	h->conns = c;
+	(void)pthread_mutex_unlock(&h->lock);
+}
+
+/* The library closes the descriptor after this: from here on the watcher must
+ * not know it. */
+static void
+conn_close(struct httpd *h, struct conn *c)
+{
+	(void)pthread_mutex_lock(&h->lock);
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		h->conns = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	(void)pthread_mutex_unlock(&h->lock);
+	if (c->x) {
+		exchange_end(c->x);
+		exchange_unref(c->x);
+	}
+	free(c);
+}
+
+static void
+on_connection(void *arg, struct MHD_Connection *connection, void **context,
+    enum MHD_ConnectionNotificationCode code)
+{
+	struct httpd *h = arg;
+	struct address peer;
+	struct http_client client;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		conn_open(h, connection,
+		    MHD_get_connection_info(
+			connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+			->connect_fd,
+		    context);
+		return;
+	}
+	if (*context)
+		conn_close(h, *context);
+	*context = NULL;
+	peer = address_of(MHD_get_connection_info(
+	    connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+			      ->client_addr);
+	client = address_client(&peer);
+	client_give(&h->clients, &client);
+	(void)atomic_fetch_sub(&h->open, 1);
+}
+
+/* The server. */
+
+static void
+set_default(unsigned *n, unsigned value)
+{
+	if (*n == 0)
+		*n = value;
+}
+
+static void
+set_default_size(size_t *n, size_t value)
+{
+	if (*n == 0)
+		*n = value;
+}
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+static void
+fill_options(struct httpd *h)
+{
+	struct httpd_options *o = &h->o;
+
+	set_default(&o->threads, 2);
+	set_default(&o->max_connections, 8192);
+	set_default(&o->header_timeout_ms, 10000);
+	set_default(&o->answer_timeout_ms, 20000);
+	set_default(&o->idle_timeout_ms, 60000);
+	set_default(&o->send_window_ms, 10000);
+	set_default_size(&o->max_body, 1 << 20);
+	set_default_size(&o->body_budget, 64 << 20);
+	set_default_size(&o->answer_budget, 64 << 20);
+	set_default_size(&o->min_send_rate, 1024);
+	h->tick_ms = least(least(o->header_timeout_ms, o->answer_timeout_ms),
+			 least(o->idle_timeout_ms, o->send_window_ms)) /
+	    8;
+	h->tick_ms = h->tick_ms < 10 ? 10 : least(h->tick_ms, 250);
+}
+
+static bool
+fill_proxies(struct httpd *h, const char *const *texts, struct error *err)
+{
+	size_t n = 0;
+
+	while (texts && texts[n])
+		n++;
+	h->proxies = calloc(n + 1, sizeof(*h->proxies));
+	if (!h->proxies)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	for (; h->proxy_count < n; h->proxy_count++)
+		if (!proxy_parse(texts[h->proxy_count],
+			&h->proxies[h->proxy_count], err))
+			return false;
+	return true;
+}
+
+struct httpd *
+httpd_open(const struct httpd_options *o, struct error *err)
+{
+	struct httpd *h = aligned_alloc(_Alignof(struct httpd), sizeof(*h));
+
+	if (!h) {
+		(void)error_set(err, ERR_INTERNAL, "out of memory");
+		return NULL;
+	}
+	memset(h, 0, sizeof(*h));
+	h->o = *o;
+	h->o.listen = NULL;
+	h->o.trusted_proxies = NULL;
+	h->listen_fd = -1;
+	h->loose_library = library_is_loose();
+	atomic_init(&h->refs, 1);
+	(void)pthread_mutex_init(&h->lock, NULL);
+	(void)pthread_mutex_init(&h->clients.lock, NULL);
+	for (size_t i = 0; i < HTTPD_REFUSED_SOCKETS; i++)
+		h->refused_sockets[i].fd = -1;
+	h->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fill_options(h);
+	/* Twice: behind proxies, connections and requests are counted. */
+	if ((h->wake_fd >= 0 || error_set(err, ERR_IO, "no eventfd")) &&
+	    client_table_open(&h->clients, 2 * h->o.max_connections + 1, err) &&
+	    fill_proxies(h, o->trusted_proxies, err) &&
+	    listen_open(h, o->listen, err))
+		return h;
+	httpd_close(h);
+	return NULL;
+}
+
+unsigned
+httpd_port(const struct httpd *h)
+{
+	return h->port;
+}
+
+bool
+httpd_start(struct httpd *h, struct error *err)
+{
+	struct MHD_OptionItem pool[] = {
+	    {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)h->o.threads, NULL},
+	    {MHD_OPTION_END, 0, NULL}};
+
+	if (h->o.threads < 2)
+		pool[0].option = MHD_OPTION_END;
+	/* Its own limit lies above ours, which tells the client. */
+	h->mhd = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC |
+		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET,
+	    0, NULL, NULL, on_access, h, MHD_OPTION_ARRAY, pool,
+	    MHD_OPTION_CONNECTION_LIMIT,
+	    (h->o.max_connections + 64) * (h->o.threads < 2 ? 1 : h->o.threads),
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTPD_POOL_SIZE,
+	    MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_URI_LOG_CALLBACK,
+	    on_target, h, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, h,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+	if (!h->mhd)
+		return error_set(err, ERR_IO, "cannot start the HTTP threads");
+	return watcher_start(h, err);
+}
+
+void
+httpd_drain(struct httpd *h, unsigned ms)
+{
+	uint64_t until = now_ms() + ms;
+
+	atomic_store(&h->draining, true);
+	watcher_wake(h);
+	while (h->watching && !conns_quiet(h) && now_ms() < until)
+		(void)usleep(DRAIN_STEP_US);
+}
+
+void
+httpd_unref(struct httpd *h)
+{
+	if (atomic_fetch_sub(&h->refs, 1) != 1)
+		return;
+	client_table_close(&h->clients);
+	free(h->proxies);
+	if (h->wake_fd >= 0)
+		(void)close(h->wake_fd);
+	(void)pthread_mutex_destroy(&h->clients.lock);
+	(void)pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
+void
+httpd_close(struct httpd *h)
+{
+	if (!h)
+		return;
+	watcher_stop(h);
+	/* The library aborts the process if it is stopped with connections
+	 * suspended. None is from here on: new ones see `closing`. */
+	atomic_store(&h->closing, true);
+	(void)pthread_mutex_lock(&h->lock);
+	for (struct conn *c = h->conns; c; c = c->next)
+		if (c->x)
+			exchange_overdue(c->x, 0, true);
+	(void)pthread_mutex_unlock(&h->lock);
+	if (h->mhd)
+		MHD_stop_daemon(h->mhd);
+	h->mhd = NULL;
+	httpd_unref(h);
+}
+
+void
+httpd_stats(const struct httpd *h, struct httpd_stats *out)
+{
+	out->connections = atomic_load(&h->open);
+	out->requests = atomic_load(&h->requests);
+	for (size_t i = 0; i < HTTPD_REFUSED_COUNT; i++)
+		out->refused[i] = atomic_load(&h->refused[i]);
+	out->cut = atomic_load(&h->cut);
+	out->body_bytes = atomic_load(&h->body_bytes);
+	out->answer_bytes = atomic_load(&h->answer_bytes);
+}
