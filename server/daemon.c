@@ -515,10 +515,11 @@ finish(struct daemon *d)
 		    "the server is shutting down; submit again in a moment");
 	if (d->httpd && d->serving.pid)
 		httpd_drain(d->httpd, DRAIN_MS);
-	admit_close(d->admit);
-	sequencer_close(d->sequencer);
+	/* Closed first: from here on nobody brings anything to the workers. */
 	httpd_close(d->metrics_httpd);
 	httpd_close(d->httpd);
+	admit_close(d->admit);
+	sequencer_close(d->sequencer);
 	pool_close(d->pool);
 	lookup_close(d->lookup);
 	index_close(d->index);

@@ -186,22 +186,32 @@ serve(struct process *p)
 /* The start. */
 
 /*
- * Nothing of the parent is kept but the socket and standard error. Signals
- * that end the server are not for us: it may need a last signature, and its
- * end closes the socket.
+ * The parent's handlers must not run here: not those that end the server (it
+ * may need a last signature, and its end closes the socket), and no others,
+ * which would carry on with the parent's business in this process.
  */
+static void
+signals_reset(void)
+{
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+	for (int i = 1; i <= SIGRTMAX; i++)
+		(void)signal(i, SIG_DFL); /* fails where none is allowed */
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)signal(ignored[i], SIG_IGN);
+}
+
+/* Nothing of the parent is kept but the socket and standard error. */
 static int
 parent_forget(int fd)
 {
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 	const struct rlimit none = {0, 0};
 	int null;
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_NAME, "mtlogd-signer", 0, 0, 0);
 	(void)setrlimit(RLIMIT_CORE, &none);
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		(void)signal(ignored[i], SIG_IGN);
+	signals_reset();
 	if (fd != 3 && dup2(fd, 3) != 3)
 		return -1;
 	if (close_range(4, ~0U, 0) != 0)

@@ -299,6 +299,29 @@ child_end(pid_t pid)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+/* Never with a process number that kill() takes for "all processes". */
+static inline void
+signer_kill(const struct signer *s, int signal_number)
+{
+	pid_t pid = signer_pid(s);
+
+	assert_true(pid > 1);
+	assert_int_equal(kill(pid, signal_number), 0);
+}
+
+/* A forked child in which a test "goes on" after a failure must end, or every
+ * such child would run, and fork, the rest of the tests. */
+static inline void
+only_in_parent(void)
+{
+	static pid_t owner;
+
+	if (owner == 0)
+		owner = getpid();
+	if (owner != getpid())
+		_exit(99);
+}
+
 /* A folder with an Ed25519 key and nothing else. */
 static inline int
 setup(void **state)
@@ -307,6 +330,7 @@ setup(void **state)
 	struct error err = {0};
 
 	(void)state;
+	only_in_parent();
 	fault = mmap(NULL, sizeof(*fault), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	memset(&fx, 0, sizeof(fx));
@@ -336,6 +360,7 @@ static inline int
 teardown(void **state)
 {
 	(void)state;
+	only_in_parent();
 	(void)munmap(fault, sizeof(*fault));
 	fault = NULL;
 	hasher_release(&fx.hasher);

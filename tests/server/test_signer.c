@@ -322,7 +322,7 @@ test_killed(void **state)
 	s = start(SIGNER_GUARD_OK);
 	p.fd = signer_fd(s);
 	assert_int_equal(poll(&p, 1, 0), 0);
-	assert_int_equal(kill(signer_pid(s), SIGKILL), 0);
+	signer_kill(s, SIGKILL);
 	assert_int_equal(poll(&p, 1, 5000), 1);
 	assert_false(signer_freeze(s, &err));
 	assert_int_equal(err.code, ERR_UNAVAILABLE);
@@ -347,12 +347,12 @@ test_hanging(void **state)
 	init();
 	s = start(SIGNER_GUARD_OK);
 	pid = signer_pid(s);
-	assert_int_equal(kill(pid, SIGSTOP), 0);
+	signer_kill(s, SIGSTOP);
 	(void)clock_gettime(CLOCK_MONOTONIC, &before);
 	sign_refused(s, 0, 1, ERR_UNAVAILABLE, "signer-down");
 	(void)clock_gettime(CLOCK_MONOTONIC, &after);
 	assert_in_range(after.tv_sec - before.tv_sec, 9, 12);
-	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_int_equal(kill(pid, SIGCONT), 0); /* as above */
 	sign_refused(s, 0, 1, ERR_UNAVAILABLE, "signer-down");
 	signer_close(s);
 }
@@ -367,7 +367,7 @@ test_signals_are_not_for_it(void **state)
 	init();
 	s = start(SIGNER_GUARD_OK);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		assert_int_equal(kill(signer_pid(s), signals[i]), 0);
+		signer_kill(s, signals[i]);
 	sign_well(s, 0, 1);
 	signer_close(s);
 }

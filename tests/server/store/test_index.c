@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "server/store/index.h"
 
@@ -254,6 +255,25 @@ check_scan(struct place *p, uint64_t size)
 	assert_int_equal(s.sum, size * (size - 1) / 2 * (1 + 2 + 3));
 }
 
+static uint64_t
+count_of(const struct place *p, const char *sql)
+{
+	char path[128];
+	sqlite3 *db = NULL;
+	sqlite3_stmt *stmt = NULL;
+	path_in(p, "index.db", path);
+	assert_int_equal(
+	    sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	uint64_t n = (uint64_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return n;
+}
+
 /* Enough full runs that they are merged, found and scanned all the while. */
 static void
 test_runs(void **state)
@@ -284,6 +304,12 @@ test_runs(void **state)
 			check_scan(&p, size);
 	}
 	check_scan(&p, 9 * batch);
+	/* Nine runs made two larger ones and a rest, each row in one of them.
+	 */
+	assert_int_equal(
+	    count_of(&p, "SELECT count(*) FROM lookup"), 9 * batch * 3);
+	assert_in_range(count_of(&p, "SELECT count(*) FROM runs"), 2, 7);
+	assert_int_equal(count_of(&p, "SELECT max(tier) FROM runs"), 1);
 	close_place(&p);
 	open_place(&p);
 	expect_marker(&p, 9 * batch);

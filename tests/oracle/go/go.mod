@@ -1,0 +1,5 @@
+module mtlog.test/oracle
+
+go 1.19
+
+require golang.org/x/mod v0.20.0
