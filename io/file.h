@@ -8,15 +8,16 @@
 #include "core/base/error.h"
 
 /*
- * file_read appends the whole regular file to `out`, whose limit bounds it
- * (ERR_LIMIT). "-" is standard input. ERR_NOTFOUND, ERR_DENIED, ERR_IO name
- * the file.
+ * file_read appends the whole file (or what comes out of a pipe) to `out`,
+ * whose limit bounds it (ERR_LIMIT). "-" is standard input. ERR_NOTFOUND,
+ * ERR_DENIED, ERR_IO name the file; a folder is ERR_USAGE.
  */
 bool file_read(const char *path, struct buf *out, struct error *err) MUST_USE;
 
 /*
  * file_write replaces `path` atomically and durably: temporary beside it,
- * fsync, rename, fsync of the folder. ERR_IO.
+ * fsync, rename, fsync of the folder. The mode is exactly `mode`. ERR_IO: the
+ * old contents are there or the new ones, never a mixture.
  */
 bool file_write(const char *path, struct bytes data, mode_t mode,
     struct error *err) MUST_USE;
@@ -40,6 +41,12 @@ bool folder_empty(const char *path, bool *empty, struct error *err) MUST_USE;
  * syncs do not promise what a log needs.
  */
 bool folder_local(const char *path, struct error *err) MUST_USE;
+
+/*
+ * folder_doubt is a sentence about a file system that is permitted but may
+ * not keep what is written (FUSE, memory), or NULL: nothing to say.
+ */
+const char *folder_doubt(const char *path);
 
 /* path_join is "folder/name", or `name` alone if that is absolute; malloc'd,
  * NULL when memory ran out. */

@@ -4,14 +4,28 @@
 
 #include <stdio.h>
 
+#include "core/base/buf.h"
 #include "core/base/error.h"
 #include "io/log.h"
 
-#define CONFIG_FILE	  "mtlogd.conf"
-#define CONFIG_MAX_LEN	  65536
-#define CONFIG_LIST_MAX	  8
-#define CONFIG_WAL_LIMIT  (16ull << 20)
-#define CONFIG_LOW_WATER_MIN (2 * (CONFIG_WAL_LIMIT + (16ull << 20)) + (64ull << 20))
+/*
+ * mtlogd.conf: UTF-8, one `key = value` a line, lines that begin with '#' are
+ * comments, empty lines are skipped. Lines end with a line feed alone. A value
+ * is what stands between the blanks around it; it has no quotes, no escapes
+ * and no comment behind it. A key stands once, but for the repeatable ones.
+ * Example:
+ *
+ *	origin = log.example.org
+ *	listen = 127.0.0.1:8080
+ *	guard-copy = /mnt/other-disk/guard
+ */
+#define CONFIG_FILE	   "mtlogd.conf"
+#define CONFIG_MAX_LEN	   65536
+#define CONFIG_LIST_MAX	   8
+#define CONFIG_WAL_LIMIT   (16ull << 20)
+#define CONFIG_INDEX_BATCH (16ull << 20) /* bytes that a flush may write */
+#define CONFIG_LOW_WATER_MIN                                                   \
+	(2 * (CONFIG_WAL_LIMIT + CONFIG_INDEX_BATCH) + (64ull << 20))
 
 /* A repeatable key's values, NULL-ended. */
 struct config_list {
@@ -20,9 +34,9 @@ struct config_list {
 };
 
 /*
- * The server's configuration: constant once loaded. Strings are owned; paths
- * are absolute or relative to the working directory (already joined to the
- * log's folder). Sizes in bytes, times in milliseconds.
+ * The server's configuration: constant once loaded, but for config_apply.
+ * Strings are owned; paths are already joined to the log's folder. Sizes in
+ * bytes, times in milliseconds.
  */
 struct config {
 	char *dir;
@@ -36,7 +50,7 @@ struct config {
 	char *key;
 	char *key_passphrase_file; /* "" = the key is not encrypted */
 	bool public_submissions;
-	struct config_list trusted_proxies;
+	struct config_list trusted_proxies; /* ADDR or ADDR/BITS */
 	uint64_t low_water;
 	uint64_t queue_entries, queue_bytes;
 	uint64_t batch_max;
@@ -49,53 +63,87 @@ struct config {
 	uint64_t cache_size;
 	int log_format; /* enum log_format */
 	int log_level;	/* enum log_level */
+
+	/* What config_load was given, for config_reload. */
+	char *file;
+	char **flags;
 };
 
 /*
  * config_load reads DIR/mtlogd.conf (or `file`), then the environment
- * (MTLOGD_LISTEN …), then `flags`: "listen=…" strings, NULL-ended. Errors in
- * the file say file:line:column. ERR_SYNTAX, ERR_USAGE, ERR_NOTFOUND …;
- * config_release in either case.
+ * (MTLOGD_LISTEN …, several values of a repeatable key by commas), then
+ * `flags`: "listen=…" strings, NULL-ended, may be NULL; of a key given twice
+ * there the last counts. What a later source says replaces what an earlier one
+ * said, lists too. Errors in the file say file:line:column. ERR_SYNTAX,
+ * ERR_LIMIT, ERR_USAGE (flags), ERR_NOTFOUND …; config_release in either case.
  */
 bool config_load(const char *dir, const char *file, const char *const *flags,
     struct config *out, struct error *err) MUST_USE;
+
+/* config_release frees what `c` holds; safe on zero, twice. */
 void config_release(struct config *c);
+
+/* config_defaults fills `c` for the log in `dir`. */
+bool config_defaults(const char *dir, struct config *c, struct error *err)
+    MUST_USE;
 
 /*
  * config_parse reads one file's text into `c` (which config_defaults has
- * filled); `name` stands before line and column in errors.
+ * filled); `name` stands before line and column (characters, from 1) in
+ * errors. ERR_SYNTAX.
  */
-bool config_defaults(const char *dir, struct config *c, struct error *err)
-    MUST_USE;
 bool config_parse(struct bytes text, const char *name, struct config *c,
     struct error *err) MUST_USE;
+
+/* config_format appends a file that config_parse reads into an equal
+ * configuration, in the same folder. */
+void config_format(const struct config *c, struct buf *out);
 
 /*
  * config_check refuses what makes no sense together (ERR_USAGE): no origin,
  * `admit = anyone` on an address that is not loopback without
- * `public-submissions = yes`. `warning` hears what is only unwise.
+ * `public-submissions = yes`, the guard or the key in the database's folder …
+ * `warning` (may be NULL) hears what is only unwise, and of variables MTLOGD_*
+ * that name no key.
  */
 bool config_check(const struct config *c, void (*warning)(const char *),
     struct error *err) MUST_USE;
 
 /*
+ * config_reload loads from the same sources again, checks, and on success
+ * applies: see config_apply. On failure nothing changes.
+ */
+bool config_reload(
+    struct config *c, char *restart, size_t len, struct error *err) MUST_USE;
+
+/*
  * config_apply takes over from `next` what may change while the server runs
  * and names in `restart` (at most `len` bytes) the changed keys that may not.
  */
-void config_apply(struct config *c, struct config *next, char *restart,
-    size_t len);
+void config_apply(
+    struct config *c, struct config *next, char *restart, size_t len);
 
 /* config_from_flags is config_load without a file: for `init`. */
 bool config_from_flags(const char *dir, const char *const *flags,
     struct config *out, struct error *err) MUST_USE;
 
-/* config_write_default writes the commented file for a new log: every key with
- * its help; what differs from the default is set. ERR_CONFLICT, ERR_IO. */
-bool config_write_default(const char *path, const struct config *c,
-    struct error *err) MUST_USE;
+/*
+ * config_write_default writes the commented file for a new log: every key with
+ * its help and range; what differs from the default is set. Loaded from the
+ * same folder it gives an equal configuration. ERR_CONFLICT, ERR_IO.
+ */
+bool config_write_default(
+    const char *path, const struct config *c, struct error *err) MUST_USE;
 
 /* config_key tells the n-th key's name, default and help; false at the end. */
-bool config_key(size_t n, const char **name, const char **fallback,
-    const char **help);
+bool config_key(
+    size_t n, const char **name, const char **fallback, const char **help);
+
+/*
+ * config_print_keys prints a line for each key, columns by tabs: name, kind,
+ * default ("-": none), range or choices ("-": any), "reload" or "restart",
+ * "once" or "repeatable", help.
+ */
+void config_print_keys(FILE *out);
 
 #endif

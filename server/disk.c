@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/disk.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -15,7 +16,7 @@ struct disk {
 	pthread_mutex_t lock;
 	uint64_t mark, free_bytes;
 	uint64_t looked_ns, full_until_ns;
-	bool low;
+	bool looked, low;
 };
 
 struct disk *
@@ -43,31 +44,41 @@ disk_close(struct disk *d)
 	free(d);
 }
 
+/* The lock is held. */
 static void
 look(struct disk *d, uint64_t now)
 {
 	struct statvfs fs;
+	int rc;
 
+	d->looked = true;
 	d->looked_ns = now;
-	if (statvfs(d->folder, &fs) != 0) {
+	do
+		rc = statvfs(d->folder, &fs);
+	while (rc != 0 && errno == EINTR);
+	if (rc != 0) {
+		d->free_bytes = 0;
 		d->low = true;
 		return;
 	}
-	d->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (__builtin_mul_overflow(
+		(uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &d->free_bytes))
+		d->free_bytes = UINT64_MAX;
 	if (d->free_bytes < d->mark)
 		d->low = true;
-	else if (d->free_bytes >= d->mark + d->mark / 4)
+	else if (d->free_bytes - d->mark >= d->mark / 4)
 		d->low = false;
 }
 
 bool
 disk_low(struct disk *d, uint64_t *free_bytes)
 {
-	uint64_t now = clock_monotonic_ns();
+	uint64_t now;
 	bool low;
 
 	(void)pthread_mutex_lock(&d->lock);
-	if (d->looked_ns == 0 || now - d->looked_ns >= LOOK_EVERY_NS)
+	now = clock_monotonic_ns();
+	if (!d->looked || now - d->looked_ns >= LOOK_EVERY_NS)
 		look(d, now);
 	low = d->low || now < d->full_until_ns;
 	if (free_bytes)
@@ -89,6 +100,6 @@ disk_mark(struct disk *d, uint64_t low_water)
 {
 	(void)pthread_mutex_lock(&d->lock);
 	d->mark = low_water;
-	d->looked_ns = 0;
+	d->looked = false;
 	(void)pthread_mutex_unlock(&d->lock);
 }

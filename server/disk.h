@@ -11,8 +11,10 @@
  */
 struct disk;
 
-struct disk *disk_open(const char *folder, uint64_t low_water,
-    struct error *err) MUST_USE;
+/* disk_open watches the file system of `folder`, which disk_low looks at for
+ * the first time; disk_close is NULL-safe. */
+struct disk *disk_open(
+    const char *folder, uint64_t low_water, struct error *err) MUST_USE;
 void disk_close(struct disk *d);
 
 /* disk_low tells whether the log must be read-only; `*free_bytes` may be NULL.
@@ -23,7 +25,8 @@ bool disk_low(struct disk *d, uint64_t *free_bytes);
  * whatever the file system says (a quota does not show there). */
 void disk_full(struct disk *d);
 
-/* disk_mark changes the mark (a reload). */
+/* disk_mark changes the mark (a reload). Between mark and mark + a quarter the
+ * log stays what it was. */
 void disk_mark(struct disk *d, uint64_t low_water);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/httpd.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -16,11 +18,15 @@
  * last of these only. What is refused earlier goes to the socket past the
  * library (refusal_send) and the rest of the request is thrown away.
  *
- * Connections are accepted by our watcher and handed in with
- * MHD_add_connection: this way a client over its limit is told so, and nothing
- * depends on MHD_quiesce_daemon, which under load can abort the process (it and
- * a worker both take the socket out of the worker's epoll set, and the second
- * to do so panics).
+ * The library's own threads are not used: its epoll loop asks the kernel again,
+ * without a time limit, after it got exactly 128 events, and then sits on these
+ * until something else happens (observed as stalls of seconds with 256 busy
+ * clients). MHD_run never waits; the waiting is done here, in loop_run.
+ *
+ * Connections are accepted by our watcher and handed to the loops: this way a
+ * client over its limit is told so, and nothing depends on MHD_quiesce_daemon,
+ * which under load can abort the process (it and a worker both take the socket
+ * out of the worker's epoll set, and the second to do so panics).
  */
 
 #define DRAIN_STEP_US 5000
@@ -93,27 +99,56 @@ connection_suspend(struct MHD_Connection *c)
 	MHD_suspend_connection(c);
 }
 
-void
-connection_resume(struct MHD_Connection *c)
-{
-	MHD_resume_connection(c);
-}
-
-bool
-connection_add(
-    struct httpd *h, int fd, const struct sockaddr *sa, socklen_t len)
-{
-	return MHD_add_connection(h->mhd, fd, sa, len) == MHD_YES;
-}
-
-/* Requests. */
-
 static struct conn *
 conn_of(struct MHD_Connection *c)
 {
 	return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 	    ->socket_context;
 }
+
+static void
+loop_wake(struct loop *l)
+{
+	uint64_t one = 1;
+
+	if (!atomic_exchange(&l->woken, true))
+		(void)!write(l->wake_fd, &one, sizeof(one));
+}
+
+void
+connection_resume(struct MHD_Connection *c)
+{
+	/* Once resumed the connection may be gone; its loop is not. */
+	struct loop *l = conn_of(c)->loop;
+
+	MHD_resume_connection(c);
+	loop_wake(l);
+}
+
+bool
+connection_add(
+    struct httpd *h, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct loop *l = &h->loops[h->next_loop++ % h->o.threads];
+	bool ok;
+
+	(void)pthread_mutex_lock(&l->lock);
+	ok = l->count < LOOP_HANDED && len <= sizeof(l->handed[0].from);
+	if (ok) {
+		l->handed[l->count].fd = fd;
+		l->handed[l->count].len = len;
+		memcpy(&l->handed[l->count].from, sa, len);
+		l->count++;
+	}
+	(void)pthread_mutex_unlock(&l->lock);
+	if (ok)
+		loop_wake(l);
+	else
+		(void)close(fd);
+	return ok;
+}
+
+/* Requests. */
 
 /* The connection's exchange, or a new one while a handler still has that. */
 static struct exchange *
@@ -314,8 +349,9 @@ on_completed(void *arg, struct MHD_Connection *connection, void **context,
 
 static void
 conn_open(
-    struct httpd *h, struct MHD_Connection *connection, int fd, void **context)
+    struct loop *l, struct MHD_Connection *connection, int fd, void **context)
 {
+	struct httpd *h = l->h;
 	const struct sockaddr *sa = MHD_get_connection_info(
 	    connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
 					->client_addr;
@@ -327,6 +363,7 @@ conn_open(
 		return;
 	}
 	c->h = h;
+	c->loop = l;
 	c->fd = fd;
 	c->peer = address_of(sa);
 	c->proxied = proxy_trusted(h, &c->peer);
@@ -364,12 +401,13 @@ static void
 on_connection(void *arg, struct MHD_Connection *connection, void **context,
     enum MHD_ConnectionNotificationCode code)
 {
-	struct httpd *h = arg;
+	struct loop *l = arg;
+	struct httpd *h = l->h;
 	struct address peer;
 	struct http_client client;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		conn_open(h, connection,
+		conn_open(l, connection,
 		    MHD_get_connection_info(
 			connection, MHD_CONNECTION_INFO_CONNECTION_FD)
 			->connect_fd,
@@ -385,6 +423,136 @@ on_connection(void *arg, struct MHD_Connection *connection, void **context,
 	client = address_client(&peer);
 	client_give(&h->clients, &client);
 	(void)atomic_fetch_sub(&h->open, 1);
+}
+
+/* The loops. */
+
+/* Takes in what the watcher has accepted. */
+static void
+loop_take(struct loop *l)
+{
+	struct handed taken[LOOP_HANDED];
+	size_t n;
+
+	(void)pthread_mutex_lock(&l->lock);
+	n = l->count;
+	memcpy(taken, l->handed, n * sizeof(taken[0]));
+	l->count = 0;
+	(void)pthread_mutex_unlock(&l->lock);
+	for (size_t i = 0; i < n; i++) {
+		const struct sockaddr *sa =
+		    (const struct sockaddr *)&taken[i].from;
+		struct address peer = address_of(sa);
+		struct http_client client = address_client(&peer);
+
+		/* It closes what it does not take. */
+		if (MHD_add_connection(l->mhd, taken[i].fd, sa, taken[i].len) ==
+		    MHD_YES)
+			continue;
+		client_give(&l->h->clients, &client);
+		(void)atomic_fetch_sub(&l->h->open, 1);
+	}
+}
+
+static void *
+loop_run(void *arg)
+{
+	struct loop *l = arg;
+	struct pollfd fds[] = {
+	    {.events = POLLIN,
+		.fd = MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_EPOLL_FD)
+			  ->epoll_fd},
+	    {.events = POLLIN, .fd = l->wake_fd},
+	};
+
+	while (!atomic_load(&l->h->closed)) {
+		MHD_UNSIGNED_LONG_LONG ms = 0;
+		uint64_t ignored;
+		int wait = -1;
+
+		if (MHD_get_timeout(l->mhd, &ms) == MHD_YES)
+			wait = ms < 1000 ? (int)ms : 1000;
+		(void)poll(fds, 2, wait);
+		if (fds[1].revents != 0) {
+			(void)!read(l->wake_fd, &ignored, sizeof(ignored));
+			atomic_store(&l->woken, false);
+			loop_take(l);
+		}
+		(void)MHD_run(l->mhd);
+	}
+	return NULL;
+}
+
+static bool
+loop_start(struct httpd *h, struct loop *l, struct error *err)
+{
+	sigset_t all, was;
+	int rc;
+
+	/* Its own limit lies above ours, which tells the client. */
+	l->mhd = MHD_start_daemon(MHD_USE_EPOLL |
+		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET,
+	    0, NULL, NULL, on_access, h, MHD_OPTION_CONNECTION_LIMIT,
+	    h->o.max_connections + 64, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    (size_t)HTTPD_POOL_SIZE, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
+	    MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
+	    MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, h,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_END);
+	if (!l->mhd)
+		return error_set(err, ERR_IO, "cannot start the HTTP server");
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &was);
+	rc = pthread_create(&l->thread, NULL, loop_run, l);
+	(void)pthread_sigmask(SIG_SETMASK, &was, NULL);
+	l->running = rc == 0;
+	return l->running ||
+	    error_set(err, ERR_IO, "cannot start a thread: %s", strerror(rc));
+}
+
+static void
+loop_stop(struct loop *l)
+{
+	if (l->running) {
+		loop_wake(l);
+		(void)pthread_join(l->thread, NULL);
+		loop_take(l);
+	}
+	l->running = false;
+	if (l->mhd)
+		MHD_stop_daemon(l->mhd);
+	l->mhd = NULL;
+}
+
+static bool
+loops_open(struct httpd *h, struct error *err)
+{
+	h->loops = calloc(h->o.threads, sizeof(*h->loops));
+	if (!h->loops)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	for (unsigned i = 0; i < h->o.threads; i++) {
+		h->loops[i].h = h;
+		h->loops[i].wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		(void)pthread_mutex_init(&h->loops[i].lock, NULL);
+	}
+	for (unsigned i = 0; i < h->o.threads; i++)
+		if (h->loops[i].wake_fd < 0)
+			return error_set(err, ERR_IO, "no eventfd");
+	return true;
+}
+
+static void
+loops_close(struct httpd *h)
+{
+	atomic_store(&h->closed, true);
+	for (unsigned i = 0; h->loops && i < h->o.threads; i++) {
+		loop_stop(&h->loops[i]);
+		if (h->loops[i].wake_fd >= 0)
+			(void)close(h->loops[i].wake_fd);
+		(void)pthread_mutex_destroy(&h->loops[i].lock);
+	}
+	free(h->loops);
+	h->loops = NULL;
 }
 
 /* The server. */
@@ -472,7 +640,7 @@ httpd_open(const struct httpd_options *o, struct error *err)
 	/* Twice: behind proxies, connections and requests are counted. */
 	if ((h->wake_fd >= 0 || error_set(err, ERR_IO, "no eventfd")) &&
 	    client_table_open(&h->clients, 2 * h->o.max_connections + 1, err) &&
-	    fill_proxies(h, o->trusted_proxies, err) &&
+	    fill_proxies(h, o->trusted_proxies, err) && loops_open(h, err) &&
 	    listen_open(h, o->listen, err))
 		return h;
 	httpd_close(h);
@@ -488,25 +656,9 @@ httpd_port(const struct httpd *h)
 bool
 httpd_start(struct httpd *h, struct error *err)
 {
-	struct MHD_OptionItem pool[] = {
-	    {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)h->o.threads, NULL},
-	    {MHD_OPTION_END, 0, NULL}};
-
-	if (h->o.threads < 2)
-		pool[0].option = MHD_OPTION_END;
-	/* Its own limit lies above ours, which tells the client. */
-	h->mhd = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC |
-		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET,
-	    0, NULL, NULL, on_access, h, MHD_OPTION_ARRAY, pool,
-	    MHD_OPTION_CONNECTION_LIMIT,
-	    (h->o.max_connections + 64) * (h->o.threads < 2 ? 1 : h->o.threads),
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTPD_POOL_SIZE,
-	    MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_URI_LOG_CALLBACK,
-	    on_target, h, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, h,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
-	if (!h->mhd)
-		return error_set(err, ERR_IO, "cannot start the HTTP threads");
+	for (unsigned i = 0; i < h->o.threads; i++)
+		if (!loop_start(h, &h->loops[i], err))
+			return false;
 	return watcher_start(h, err);
 }
 
@@ -549,9 +701,7 @@ httpd_close(struct httpd *h)
 		if (c->x)
 			exchange_overdue(c->x, 0, true);
 	(void)pthread_mutex_unlock(&h->lock);
-	if (h->mhd)
-		MHD_stop_daemon(h->mhd);
-	h->mhd = NULL;
+	loops_close(h);
 	httpd_unref(h);
 }
 

@@ -85,6 +85,7 @@ enum phase {
 };
 
 struct conn {
+	struct loop *loop;
 	struct httpd *h;
 	struct conn *prev, *next; /* under httpd.lock */
 	int fd;
@@ -101,16 +102,39 @@ struct refused_socket {
 	uint64_t until;
 };
 
+/* A socket on its way from the watcher to the loop that will serve it. */
+struct handed {
+	int fd;
+	struct sockaddr_storage from;
+	socklen_t len;
+};
+
+#define LOOP_HANDED 256
+
+/* One thread that serves connections, with a library daemon of its own. */
+struct loop {
+	struct httpd *h;
+	struct MHD_Daemon *mhd;
+	int wake_fd;
+	atomic_bool woken; /* wake_fd has been written to */
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock;
+	struct handed handed[LOOP_HANDED];
+	size_t count;
+};
+
 struct httpd {
 	struct httpd_options o;
-	struct MHD_Daemon *mhd;
+	struct loop *loops; /* o.threads of them */
+	unsigned next_loop;
 	int listen_fd; /* the watcher's, once it runs */
 	int wake_fd;
 	unsigned port;
 	unsigned tick_ms;
 	bool loose_library;
 	atomic_uint refs; /* the owner's, and one per exchange */
-	atomic_bool draining, closing, stopped;
+	atomic_bool draining, closing, stopped, closed;
 	pthread_t watcher;
 	bool watching;
 	struct client_table clients;

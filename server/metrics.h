@@ -12,13 +12,20 @@
  */
 struct metrics;
 
+/* metrics_open also opens what tells about the process: call it before the
+ * sandbox. metrics_close is NULL-safe. */
 struct metrics *metrics_open(struct error *err) MUST_USE;
 void metrics_close(struct metrics *m);
 
-/* What happened: a batch, a submission, an answer of a route. */
+/*
+ * What happened: a batch, a submission, an answer of a route, a request whose
+ * body took `ns` to arrive. Any thread. Reasons and routes are string literals
+ * and few: of each the first 63 have a count of their own, the rest "other".
+ */
 void metrics_batch(struct metrics *m, const struct batch_report *r);
 void metrics_admit(struct metrics *m, const struct admit_report *r);
 void metrics_route(struct metrics *m, const char *route, unsigned status);
+void metrics_receive(struct metrics *m, uint64_t ns);
 
 /* What is true now, asked for when the page is made. */
 struct metrics_now {
@@ -27,17 +34,19 @@ struct metrics_now {
 	uint64_t signed_size, cosigned_size;
 	size_t queue_entries, queue_bytes, admission;
 	size_t index_tail;
+	uint64_t index_size; /* entries that the index file covers */
 	uint64_t index_flushes;
+	uint64_t wal_bytes;
 	uint64_t disk_free;
 	size_t cache_bytes;
 	struct httpd_stats http;
 	bool writable;
-	const char *reason; /* why not; "" when writable */
+	const char *reason; /* why not; "" or NULL when writable */
 	const char *sandbox, *signer_sandbox;
 };
 
 /* metrics_render appends the page. */
-void metrics_render(struct metrics *m, const struct metrics_now *now,
-    struct buf *out);
+void metrics_render(
+    struct metrics *m, const struct metrics_now *now, struct buf *out);
 
 #endif

@@ -366,72 +366,71 @@ test_split_everywhere(void **state)
 
 #define H " HTTP/1.1\r\nHost: a\r\n"
 
+static const struct {
+	const char *request;
+	unsigned status;
+	const char *says;
+} exchanges[] = {
+    {"GET /a%2Fb?c=%20d&e" H "\r\n", 200, "GET|/a%2Fb|c=%20d&e||"},
+    {"HEAD /x" H "\r\n", 200, "Content-Length: 10"},
+    {"OPTIONS /x" H "\r\n", 200, "OPTIONS|/x|||"},
+    {"BREW /x" H "\r\n", 200, "OTHER|/x|||"},
+    {"GET /?" H "X-eCHO:  v \t\r\n\r\n", 200, "GET|/||v|"},
+    {"GET / HTTP/1.0\r\n\r\n", 200, "GET|/|||"},
+    {"POST /" H "Content-Length: 0\r\n\r\n", 200, "POST|/|||"},
+    {"GET /later" H "\r\n", 200, "by a thread"},
+    {"GET /at-once" H "\r\n", 200, "by a thread"},
+    {"GET /before" H "\r\n", 200, "X-Test: a?b"},
+    {"POST /" H "Expect: 100-continue\r\nContent-Length: 1\r\n\r\nz", 200,
+	"POST|/|||z"},
+    /* too large */
+    {"POST /" H "Content-Length: 4097\r\n\r\n", 413, "4096 bytes"},
+    {"POST /" H "Content-Length: 18446744073709551615\r\n\r\n", 413,
+	"4096 bytes"},
+    {"POST /" H "Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n", 413,
+	"4096 bytes"},
+    {"POST /" H "Content-Length: 99999999999999999999999\r\n\r\n", 413, ""},
+    /* malformed */
+    {"POST /" H "Content-Length: 1\r\nContent-Length: 1\r\n\r\na", 400,
+	"more than once"},
+    {"POST /" H "Content-Length: 1\r\n"
+     "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+	400, "more than once"},
+    {"POST /" H "Transfer-Encoding: gzip, chunked\r\n\r\n", 400, "not chunked"},
+    {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "HTTP/1.0"},
+    {"POST /" H "Content-Length: 01\r\n\r\na", 400, "plain number"},
+    {"POST /" H "Content-Length: +1\r\n\r\na", 400, ""},
+    {"POST /" H "Content-Length : 1\r\n\r\na", 400, "name"},
+    {"POST /" H "Transfer-Encoding: chunked\r\n\r\nxx\r\n", 400, ""},
+    {"GET /" H "Content-Length: 1\r\n\r\na", 400, "no body"},
+    {"HEAD /" H "Transfer-Encoding: chunked\r\n\r\n", 400, ""},
+    {"GET / HTTP/1.1\r\n\r\n", 400, "Host"},
+    {"GET /" H "Host: b\r\n\r\n", 400, "Host"},
+    {"GET /" H "X-A: b\r\n c\r\nX-B: d\r\n\r\n", 400, "folded"},
+    {"GET /" H "X-A: b\r\n\tc\r\n\r\n", 400, "folded"},
+    {"GET /a b" H "\r\n", 400, "target"},
+    {"GET  /" H "\r\n", 200, "GET|/|||"},
+    {"GET /\x01" H "\r\n", 400, "target"},
+    {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505, ""},
+    {"GET / BLAH/1.1\r\nHost: a\r\n\r\n", 400, ""},
+    {"GET /" H "no colon\r\n\r\n", 400, ""},
+};
+
 static void
 test_answers(void **state)
 {
-	static const struct {
-		const char *request;
-		unsigned status;
-		const char *says;
-	} cases[] = {
-	    {"GET /a%2Fb?c=%20d&e" H "\r\n", 200, "GET|/a%2Fb|c=%20d&e||"},
-	    {"HEAD /x" H "\r\n", 200, "Content-Length: 10"},
-	    {"OPTIONS /x" H "\r\n", 200, "OPTIONS|/x|||"},
-	    {"BREW /x" H "\r\n", 200, "OTHER|/x|||"},
-	    {"GET /?" H "X-eCHO:  v \t\r\n\r\n", 200, "GET|/||v|"},
-	    {"GET / HTTP/1.0\r\n\r\n", 200, "GET|/|||"},
-	    {"POST /" H "Content-Length: 0\r\n\r\n", 200, "POST|/|||"},
-	    {"GET /later" H "\r\n", 200, "by a thread"},
-	    {"GET /at-once" H "\r\n", 200, "by a thread"},
-	    {"GET /before" H "\r\n", 200, "X-Test: a?b"},
-	    {"POST /" H "Expect: 100-continue\r\nContent-Length: 1\r\n\r\nz",
-		200, "POST|/|||z"},
-	    /* too large */
-	    {"POST /" H "Content-Length: 4097\r\n\r\n", 413, "4096 bytes"},
-	    {"POST /" H "Content-Length: 18446744073709551615\r\n\r\n", 413,
-		"4096 bytes"},
-	    {"POST /" H "Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n",
-		413, "4096 bytes"},
-	    {"POST /" H "Content-Length: 99999999999999999999999\r\n\r\n", 413,
-		""},
-	    /* malformed */
-	    {"POST /" H "Content-Length: 1\r\nContent-Length: 1\r\n\r\na", 400,
-		"more than once"},
-	    {"POST /" H "Content-Length: 1\r\n"
-	     "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
-		400, "more than once"},
-	    {"POST /" H "Transfer-Encoding: gzip, chunked\r\n\r\n", 400,
-		"not chunked"},
-	    {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
-		"HTTP/1.0"},
-	    {"POST /" H "Content-Length: 01\r\n\r\na", 400, "plain number"},
-	    {"POST /" H "Content-Length: +1\r\n\r\na", 400, ""},
-	    {"POST /" H "Content-Length : 1\r\n\r\na", 400, "name"},
-	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\nxx\r\n", 400, ""},
-	    {"GET /" H "Content-Length: 1\r\n\r\na", 400, "no body"},
-	    {"HEAD /" H "Transfer-Encoding: chunked\r\n\r\n", 400, ""},
-	    {"GET / HTTP/1.1\r\n\r\n", 400, "Host"},
-	    {"GET /" H "Host: b\r\n\r\n", 400, "Host"},
-	    {"GET /" H "X-A: b\r\n c\r\nX-B: d\r\n\r\n", 400, "folded"},
-	    {"GET /" H "X-A: b\r\n\tc\r\n\r\n", 400, "folded"},
-	    {"GET /a b" H "\r\n", 400, "target"},
-	    {"GET  /" H "\r\n", 200, "GET|/|||"},
-	    {"GET /\x01" H "\r\n", 400, "target"},
-	    {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505, ""},
-	    {"GET / BLAH/1.1\r\nHost: a\r\n\r\n", 400, ""},
-	    {"GET /" H "no colon\r\n\r\n", 400, ""},
-	};
+	const size_t n = sizeof(exchanges) / sizeof(exchanges[0]);
 
 	(void)state;
 	serve(usual);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct answer a;
 
-		ask(cases[i].request, &a);
-		if (a.status != cases[i].status ||
-		    !strstr(a.text, cases[i].says))
-			fail_msg(
-			    "%s\n%u %s", cases[i].request, a.status, a.text);
+		ask(exchanges[i].request, &a);
+		if (a.status != exchanges[i].status ||
+		    !strstr(a.text, exchanges[i].says))
+			fail_msg("%s\n%u %s", exchanges[i].request, a.status,
+			    a.text);
 	}
 	await_connections(0);
 	assert_true(stats().refused[HTTPD_REFUSED_MALFORMED] >= 13);
@@ -712,6 +711,14 @@ test_deadline_of_the_handler(void **state)
 	take(fd, false, &a);
 	assert_string_equal(a.body, "POST|/p|q=1&r|e|hello");
 	assert_int_equal(stats().refused[HTTPD_REFUSED_DEADLINE], 1);
+	/* Without a next request, too, its memory comes back. */
+	assert_true(put(fd, "POST /keep" H "Content-Length: 3\r\n\r\nabc"));
+	take(fd, false, &a);
+	assert_int_equal(a.status, 504);
+	nap(50);
+	assert_int_not_equal(stats().body_bytes, 0);
+	reply_text(await_kept(), "late");
+	assert_int_equal(stats().body_bytes, 0);
 	(void)close(fd);
 }
 
