@@ -1,18 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# embed.sh FILE.sql writes a C header to standard output that holds the file's
-# text as `static const char schema_<folder>_<name>[]`.
+# embed.sh FILE NAME writes a C header to standard output that holds the file's
+# text as `static const char NAME[]`.
 set -eu
 
-if [ $# -ne 1 ] || [ ! -r "$1" ]; then
-	echo "usage: embed.sh FILE.sql" >&2
+if [ $# -ne 2 ] || [ ! -r "$1" ]; then
+	echo "usage: embed.sh FILE NAME" >&2
 	exit 2
 fi
-folder=$(basename "$(dirname "$1")")
-name=$(basename "$1" .sql)
 
-echo "/* Made by schema/embed.sh from schema/$folder/$name.sql. */"
-echo "static const char schema_${folder}_${name}[] ="
+echo "/* Made by schema/embed.sh from $(basename "$1"). */"
+echo "static const char $2[] ="
 sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/	"/' -e 's/$/\\n"/' "$1"
 echo "	;"

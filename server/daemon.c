@@ -275,7 +275,9 @@ static bool
 confine(struct daemon *d, struct error *err)
 {
 	const char *const read_write[] = {d->config->database, NULL};
-	const char *const read_only[] = {d->config->dir, NULL};
+	/* The resolver's files are for witnesses; SQLite reads urandom. */
+	const char *const read_only[] = {
+	    d->config->dir, "/etc", "/dev/urandom", NULL};
 	struct sandbox_options o = {
 	    .profile = SANDBOX_SERVER,
 	    .read_write = read_write,

@@ -2,7 +2,7 @@
 #include "core/base/encoding.h"
 #include "core/base/json.h"
 #include "core/crypto/key.h"
-#include "openapi.yaml.h"
+#include "schema/openapi.h"
 #include "server/api/api.h"
 #include "server/api/reply.h"
 
@@ -60,7 +60,7 @@ api_openapi(struct api *api, struct exchange *x, struct bytes rest,
 	(void)rest;
 	(void)err;
 	begin(&r, 200, "application/yaml");
-	buf_put_str(&r.text, openapi_yaml);
+	buf_put_str(&r.text, schema_openapi);
 	exchange_reply(x, &r);
 	return true;
 }
