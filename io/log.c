@@ -221,6 +221,8 @@ static void
 put_quoted(
     struct line *l, const char *before, const char *name, const char *text)
 {
+	if (l->cut)
+		return;
 	put_format(l, "%s%s%s\"", before, name,
 	    l->json	  ? "\":"
 		: name[0] ? "="

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -177,6 +178,30 @@ open_signals(struct daemon *d, struct error *err)
 	    error_set(err, ERR_IO, "signalfd: %s", strerror(errno));
 }
 
+/* Connections need descriptors; the database and the rest need a few. */
+static void
+raise_descriptors(const struct config *c)
+{
+	rlim_t want = (rlim_t)c->max_connections + 256;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= want)
+		return;
+	l.rlim_cur = want;
+	if (l.rlim_max < want)
+		l.rlim_max = want;
+	if (setrlimit(RLIMIT_NOFILE, &l) == 0)
+		return;
+	/* Not root: as many as we may have. */
+	(void)getrlimit(RLIMIT_NOFILE, &l);
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+	if (l.rlim_cur < want)
+		log_event(LOG_LEVEL_WARN, "few-descriptors",
+		    "max-connections needs %llu, the limit is %llu",
+		    (unsigned long long)want, (unsigned long long)l.rlim_cur);
+}
+
 static bool
 open_signer(struct daemon *d, struct error *err)
 {
@@ -231,6 +256,7 @@ open_listeners(struct daemon *d, struct error *err)
 	    .arg = &d->api,
 	};
 
+	raise_descriptors(c);
 	d->httpd = httpd_open(&o, err);
 	if (!d->httpd)
 		return false;

@@ -557,64 +557,6 @@ loops_close(struct httpd *h)
 
 /* The server. */
 
-static void
-set_default(unsigned *n, unsigned value)
-{
-	if (*n == 0)
-		*n = value;
-}
-
-static void
-set_default_size(size_t *n, size_t value)
-{
-	if (*n == 0)
-		*n = value;
-}
-
-static unsigned
-least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-static void
-fill_options(struct httpd *h)
-{
-	struct httpd_options *o = &h->o;
-
-	set_default(&o->threads, 2);
-	set_default(&o->max_connections, 8192);
-	set_default(&o->header_timeout_ms, 10000);
-	set_default(&o->answer_timeout_ms, 20000);
-	set_default(&o->idle_timeout_ms, 60000);
-	set_default(&o->send_window_ms, 10000);
-	set_default_size(&o->max_body, 1 << 20);
-	set_default_size(&o->body_budget, 64 << 20);
-	set_default_size(&o->answer_budget, 64 << 20);
-	set_default_size(&o->min_send_rate, 1024);
-	h->tick_ms = least(least(o->header_timeout_ms, o->answer_timeout_ms),
-			 least(o->idle_timeout_ms, o->send_window_ms)) /
-	    8;
-	h->tick_ms = h->tick_ms < 10 ? 10 : least(h->tick_ms, 250);
-}
-
-static bool
-fill_proxies(struct httpd *h, const char *const *texts, struct error *err)
-{
-	size_t n = 0;
-
-	while (texts && texts[n])
-		n++;
-	h->proxies = calloc(n + 1, sizeof(*h->proxies));
-	if (!h->proxies)
-		return error_set(err, ERR_INTERNAL, "out of memory");
-	for (; h->proxy_count < n; h->proxy_count++)
-		if (!proxy_parse(texts[h->proxy_count],
-			&h->proxies[h->proxy_count], err))
-			return false;
-	return true;
-}
-
 struct httpd *
 httpd_open(const struct httpd_options *o, struct error *err)
 {
@@ -636,11 +578,11 @@ httpd_open(const struct httpd_options *o, struct error *err)
 	for (size_t i = 0; i < HTTPD_REFUSED_SOCKETS; i++)
 		h->refused_sockets[i].fd = -1;
 	h->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	fill_options(h);
+	options_fill(h);
 	/* Twice: behind proxies, connections and requests are counted. */
 	if ((h->wake_fd >= 0 || error_set(err, ERR_IO, "no eventfd")) &&
 	    client_table_open(&h->clients, 2 * h->o.max_connections + 1, err) &&
-	    fill_proxies(h, o->trusted_proxies, err) && loops_open(h, err) &&
+	    options_proxies(h, o->trusted_proxies, err) && loops_open(h, err) &&
 	    listen_open(h, o->listen, err))
 		return h;
 	httpd_close(h);

@@ -269,6 +269,11 @@ void connection_resume(struct MHD_Connection *c);
 bool connection_add(
     struct httpd *h, int fd, const struct sockaddr *sa, socklen_t len);
 
+/* In httpd_options.c: zeros become defaults; the trusted proxies are read. */
+void options_fill(struct httpd *h);
+bool options_proxies(struct httpd *h, const char *const *texts,
+    struct error *err) MUST_USE;
+
 /* conn_set_phase moves to `phase` now, unless the watcher cut the connection:
  * then false. `keep_since` keeps the time of the phase before. */
 bool conn_set_phase(struct conn *c, enum phase phase, bool keep_since);

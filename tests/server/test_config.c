@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -647,6 +648,45 @@ test_print_keys(void **state)
 	assert_false(config_key(n, &name, &fallback, &help));
 }
 
+/* tests/vectors/config: valid-* are read, invalid-* are not. */
+static void
+test_vectors(void **state)
+{
+	const char *srcdir = getenv("srcdir");
+	char path[600];
+	unsigned valid = 0, invalid = 0;
+	struct dirent *e;
+	DIR *d;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/tests/vectors/config",
+	    srcdir ? srcdir : ".");
+	d = opendir(path);
+	if (!d)
+		skip();
+	while ((e = readdir(d))) {
+		AUTO(buf) text = BUF_INIT(CONFIG_MAX_LEN);
+		AUTO(config) c = {0};
+		struct error err = {0};
+		bool want = strncmp(e->d_name, "valid-", 6) == 0;
+
+		if (e->d_name[0] == '.')
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/tests/vectors/config/%s",
+		    srcdir ? srcdir : ".", e->d_name);
+		assert_true(file_read(path, &text, &err));
+		assert_true(config_defaults("/log", &c, &err));
+		if (config_parse(buf_bytes(&text), e->d_name, &c, &err) != want)
+			fail_msg("%s: %s", e->d_name, err.text);
+		if (want)
+			valid++;
+		else
+			invalid++;
+	}
+	(void)closedir(d);
+	assert_true(valid >= 7 && invalid >= 16);
+}
+
 static int
 set_up(void **state)
 {
@@ -685,6 +725,7 @@ main(void)
 	    cmocka_unit_test(test_write_default),
 	    cmocka_unit_test(test_from_flags_refused),
 	    cmocka_unit_test(test_print_keys),
+	    cmocka_unit_test(test_vectors),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

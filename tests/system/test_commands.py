@@ -1,0 +1,276 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of mtlogd and the life of its process: init, check, status,
+backup, restore in each of its outcomes, freeze; TERM, HUP, metrics, sandbox."""
+
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import mtlog_test as t
+
+signer = t.Signer()
+
+
+def run(*words, **more):
+    return subprocess.run([t.MTLOGD, *words], capture_output=True, text=True, timeout=120, **more)
+
+
+def init_and_check():
+    with t.Server() as s:
+        s.init()
+        t.check(os.stat(s.dir).st_mode & 0o777 == 0o700, "the folder is private")
+        t.check(os.stat(s.dir + "/key.pem").st_mode & 0o777 == 0o600, "the key is private")
+        again = run("init", "--dir", s.dir, "--origin", "other.example")
+        t.check(again.returncode != 0 and "not empty" in again.stderr, "init refuses a folder that is not empty")
+        t.check(run("check", "--dir", s.dir).returncode == 0, "check")
+        with open(s.dir + "/mtlogd.conf", "a") as f:
+            f.write("lisen = 127.0.0.1:1\n")
+        wrong = run("check", "--dir", s.dir)
+        t.check(wrong.returncode == 2 and re.search(r"mtlogd.conf:\d+:1: .*did you mean \"listen\"", wrong.stderr),
+                f"an unknown key: {wrong.stderr}")
+        t.check(run("nonsense").returncode == 2, "unknown command")
+        t.check(run("serve").returncode == 2, "serve without --dir")
+        t.check(run("serve", "--dir", "/nonexistent").returncode != 0, "serve without a log")
+        for command in ("init", "serve", "check", "status", "fsck", "backup", "restore", "freeze"):
+            t.check(run(command, "--help").returncode == 0, f"{command} --help")
+    with t.Server() as s:
+        public = run("init", "--dir", s.dir, "--origin", "x.example", "--listen", "0.0.0.0:0")
+        t.check(public.returncode == 2 and "public-submissions" in public.stderr, "open to all must be said")
+    for key_type in ("ed25519", "p256"):
+        with t.Server() as s:
+            secret = s.root + "/secret"
+            with open(secret, "w") as f:
+                f.write("correct horse\n")
+            os.chmod(secret, 0o600)
+            made = run("init", "--dir", s.dir, "--origin", "x.example", "--key-type", key_type,
+                       "--key-passphrase-file", secret)
+            t.check(made.returncode == 0, f"init with an encrypted {key_type} key: {made.stderr}")
+            t.check("ENCRYPTED" in open(s.dir + "/key.pem").read(), "the key is encrypted")
+            s.start()
+            t.check(s.post(signer.request(b"x"))[0] == 201, f"a log with an encrypted {key_type} key")
+            t.check(s.stop() == 0, "clean stop")
+
+
+def status_and_metrics():
+    with t.Server(options=["--metrics-listen", "127.0.0.1:0"]) as s:
+        s.init()
+        stopped = json.loads(run("status", "--dir", s.dir, "--json").stdout)
+        t.check(stopped["state"] == "stopped" and stopped["signed"] == "0", "status of a stopped log")
+        s.start()
+        for i in range(5):
+            s.submit(signer.request(b"%d" % i))
+        s.post("{}")
+        now = json.loads(run("status", "--dir", s.dir, "--json").stdout)
+        t.check(now["state"] == "running" and now["ready"] == "ready" and now["signed"] == "5", f"status: {now}")
+        for word in ("no-new-privs", "seccomp"):
+            t.check(word in now["sandbox"] and word in now["signerSandbox"], f"{word} is in force")
+        t.check("pid" in run("status", "--dir", s.dir).stdout, "status as text")
+        proc = open(f"/proc/{s.process.pid}/status").read()
+        t.check("NoNewPrivs:\t1" in proc and "Seccomp:\t2" in proc, "the kernel says so, too")
+        import urllib.request
+        page = urllib.request.urlopen(now["metrics"] + "/metrics", timeout=10).read().decode()
+        for want in ('mtlog_tree_size{stage="signed"} 5', 'mtlog_tree_size{stage="cosigned"}',
+                     'mtlog_submissions_total{result="accepted"} 5', "mtlog_rejects_total{reason=",
+                     'mtlog_phase_seconds_bucket{phase="commit"', "mtlog_queue_entries", "mtlog_writable"):
+            t.check(want in page, f"metrics: {want}")
+        for line in page.splitlines():
+            t.check(re.fullmatch(r"# (HELP|TYPE) (mtlog|process)_\w+ .+|(mtlog|process)_\w+(\{[^{}]*\})? [0-9.e+-]+", line), f"metrics line {line}")
+        t.check(s.get("/metrics")[0] == 404, "the public address has no metrics")
+        s.kill()
+        t.check(json.loads(run("status", "--dir", s.dir, "--json").stdout)["state"] == "killed", "status after kill -9")
+
+
+def term_drains():
+    with t.Server() as s:
+        s.init().start()
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            results = []
+
+            def one(i):
+                try:
+                    return s.post(signer.request(b"drain %d" % i))[0]
+                except (OSError, t.http.client.HTTPException):
+                    return 0
+            work = [pool.submit(one, i) for i in range(400)]
+            time.sleep(0.15)
+            began = time.monotonic()
+            code = s.stop()
+            took = time.monotonic() - began
+            results = [w.result() for w in work]
+        t.check(code == 0 and took < 10, f"TERM drains within 10 s: exit {code} after {took:.1f} s")
+        t.check(set(results) <= {201, 503, 0}, f"each is answered, refused or cut: {set(results)}")
+        t.check(201 in results, "some were taken")
+        s.start()
+        t.check(s.checkpoint()[0] >= results.count(201), "what was acknowledged is there")
+        s.stop()
+    with t.Server() as s:
+        s.init().start()
+        idle = [socket.create_connection(("127.0.0.1", s.port)) for _ in range(20)]
+        began = time.monotonic()
+        t.check(s.stop() == 0 and time.monotonic() - began < 10, "idle connections do not delay TERM")
+        for c in idle:
+            c.close()
+
+
+def hup_reloads():
+    with t.Server() as s:
+        s.init().start()
+        with open(s.dir + "/mtlogd.conf", "a") as f:
+            f.write("log-level = debug\n")
+        s.process.send_signal(signal.SIGHUP)
+        time.sleep(0.7)
+        s.submit(signer.request(b"after HUP"))
+        time.sleep(0.2)
+        t.check("reloaded" in s.tail() and " debug " in s.tail(), f"HUP reloads the log level: {s.tail()}")
+        with open(s.dir + "/mtlogd.conf", "a") as f:
+            f.write("nonsense\n")
+        s.process.send_signal(signal.SIGHUP)
+        time.sleep(0.7)
+        t.check(s.process.poll() is None and s.submit(signer.request(b"still")) == 1, "a broken file changes nothing")
+        s.stop()
+
+
+def backup_and_restore():
+    with t.Server() as s:
+        s.init().start()
+        requests = [signer.request(b"backup %d" % i) for i in range(600)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(s.submit, requests[:520]))
+        backup = s.root + "/backup"
+        stop = threading.Event()
+
+        def busy():
+            n = 0
+            while not stop.is_set():
+                s.submit(signer.request(b"meanwhile %d" % n))
+                n += 1
+        writer = threading.Thread(target=busy)
+        writer.start()
+        made = run("backup", "--dir", s.dir, "--to", backup)
+        stop.set()
+        writer.join()
+        t.check(made.returncode == 0, f"backup beside a busy server: {made.stdout}{made.stderr}")
+        t.check(not os.path.exists(backup + "/key.pem") and not os.path.exists(backup + "/guard"),
+                "neither key nor guard is in it")
+        size, root = s.checkpoint()
+        guard, key = s.root + "/guard.saved", s.root + "/key.saved"
+        shutil.copy(s.dir + "/key.pem", key)
+
+        # (1) with the guard that survived, and the rest fetched from the running log
+        shutil.copy(s.dir + "/guard/guard", guard)
+        there = s.root + "/restored"
+        out = run("restore", "--dir", there, "--from-backup", backup, "--key", key, "--guard", guard,
+                  "--from", f"http://127.0.0.1:{s.port}")
+        t.check(out.returncode == 0 and "goes on" in out.stdout, f"restore with a guard: {out.stdout}{out.stderr}")
+        # (2) the guard is ahead of the backup and nobody has the rest
+        out = run("restore", "--dir", s.root + "/short", "--from-backup", backup, "--key", key, "--guard", guard)
+        t.check(out.returncode != 0 and "--from" in out.stderr, f"entries missing: {out.stderr}")
+        # (3) without a guard: frozen
+        frozen = s.root + "/frozen"
+        out = run("restore", "--dir", frozen, "--from-backup", backup, "--key", key)
+        t.check(out.returncode == 0 and "frozen" in out.stdout, f"restore without a guard: {out.stdout}{out.stderr}")
+        # (4) a head that contradicts: another log with the same key
+        evil = s.root + "/evil"
+        shutil.copytree(s.dir, evil)
+        s.stop()
+
+        r = t.Server(folder=there)
+        r.vkey = s.vkey
+        r.start()
+        t.check(r.checkpoint() == (size, root), "the restored log shows the same head")
+        t.check(r.submit(signer.request(b"after the restore")) == size, "and goes on behind it")
+        t.check(r.submit(requests[3]) < 520, "and knows its entries")
+        r.stop()
+        t.check(run("fsck", "--dir", there).returncode == 0, "fsck of the restored log")
+        f = t.Server(folder=frozen)
+        f.vkey = s.vkey
+        f.start()
+        status, headers, body = f.post(signer.request(b"new"))
+        t.check(status == 405 and b"log-frozen" in body, f"a log without a guard takes nothing new: {status}")
+        t.check(f.post(requests[5])[0] == 201, "but proves what it has")
+        f.stop()
+
+        # (4) the same log went on elsewhere, differently: two heads that contradict
+        s.start()
+        s.submit(signer.request(b"fork a"))
+        s.submit(signer.request(b"fork b"))
+        seen = s.root + "/seen"
+        with open(seen, "wb") as out_file:
+            out_file.write(s.get("/checkpoint")[2])
+        s.stop()
+        e = t.Server(folder=there)
+        e.vkey = s.vkey
+        e.start()
+        e.submit(signer.request(b"other"))
+        out = run("restore", "--dir", s.root + "/forked", "--from-backup", backup, "--key", key,
+                  "--seen", seen, "--from", f"http://127.0.0.1:{e.port}")
+        t.check(out.returncode != 0 and "evidence" in out.stderr, f"two contradicting heads: {out.stdout}{out.stderr}")
+        t.check(os.path.exists(s.root + "/forked/evidence.txt"), "the evidence is kept")
+        e.stop()
+
+
+def freeze():
+    with t.Server() as s:
+        s.init().start()
+        request = signer.request(b"kept")
+        s.submit(request)
+        refused = run("freeze", "--dir", s.dir, "--yes")
+        t.check(refused.returncode != 0 and "stop the server" in refused.stderr, "not beside a running server")
+        head = s.get("/checkpoint")[2]
+        s.stop()
+        t.check(run("freeze", "--dir", s.dir).returncode == 2, "freeze wants --yes")
+        t.check(run("freeze", "--dir", s.dir, "--yes").returncode == 0, "freeze")
+        s.start()
+        status, headers, body = s.post(signer.request(b"new"))
+        t.check(status == 405 and "log-frozen" in body.decode() and headers["allow"] == "GET, HEAD", "new leaves: 405")
+        t.check(s.submit(request) == 0, "known leaves: 201")
+        t.check(s.get("/checkpoint")[2] == head, "the final head is byte-identical")
+        t.check(s.get("/readyz")[2] == b"log-frozen\n", "readyz says so")
+        t.check(json.loads(run("status", "--dir", s.dir, "--json").stdout)["frozen"] is True, "status says so")
+        s.stop()
+        with open(s.dir + "/mtlogd.conf") as f:
+            t.check("frozen" not in f.read(), "frozen is in the guard, not in the configuration")
+
+
+def fsck_finds_and_repairs():
+    import sqlite3
+    with t.Server() as s:
+        s.init().start()
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda i: s.submit(signer.request(b"fsck %d" % i)), range(300)))
+        t.check(s.fsck().returncode == 0, "fsck beside a running server")
+        s.stop()
+        db = sqlite3.connect(s.dir + "/db/log.db")
+        tile = db.execute("SELECT hashes FROM tiles WHERE level = 0 AND idx = 0").fetchone()[0]
+        db.execute("UPDATE tiles SET hashes = ? WHERE level = 0 AND idx = 0", (bytes([tile[0] ^ 1]) + tile[1:],))
+        db.commit()
+        db.close()
+        found = s.fsck()
+        t.check(found.returncode == 1 and "tile 0/0" in found.stdout, f"a flipped bit in a tile: {found.stdout}")
+        t.check(s.fsck("--repair").returncode == 0, "fsck --repair mends it")
+        t.check(s.fsck().returncode == 0, "and it is clean")
+        os.unlink(s.dir + "/db/index.db")
+        s.start()
+        s.stop()
+        t.check(s.fsck().returncode == 0, "an index that is gone is made again")
+        db = sqlite3.connect(s.dir + "/db/log.db")
+        db.execute("UPDATE entries SET leaf = CAST(replace(CAST(leaf AS TEXT), 'SHA2_256', 'SHA2_384') AS BLOB) WHERE idx = 17")
+        db.commit()
+        db.close()
+        found = s.fsck("--repair")
+        t.check(found.returncode == 1 and ("entry 17" in found.stdout or "root" in found.stdout),
+                f"a changed entry is found and cannot be mended: {found.stdout}")
+
+
+for test in (init_and_check, status_and_metrics, term_drains, hup_reloads, backup_and_restore, freeze,
+             fsck_finds_and_repairs):
+    test()
+t.finish()
