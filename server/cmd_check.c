@@ -9,15 +9,6 @@ warn(const char *text)
 	(void)printf("warning: %s\n", text);
 }
 
-static void
-list_keys(void)
-{
-	const char *name, *fallback, *help;
-
-	for (size_t i = 0; config_key(i, &name, &fallback, &help); i++)
-		(void)printf("%s\t%s\t%s\n", name, fallback, help);
-}
-
 int
 cmd_check(int argc, char **argv, struct error *err)
 {
@@ -28,7 +19,7 @@ cmd_check(int argc, char **argv, struct error *err)
 
 	/* The list needs no log. */
 	if (argc == 2 && strcmp(argv[1], "--list-keys") == 0) {
-		list_keys();
+		config_print_keys(stdout);
 		return 0;
 	}
 	if (arguments_read(argc, argv, own, &a, err) &&

@@ -170,6 +170,9 @@ read_environment(struct config *c, struct error *err)
 	return true;
 }
 
+/* POSIX leaves the declaration to the program. */
+extern char **environ;
+
 /* Someone else's variables may begin like ours, so they are no error. */
 static void
 warn_of_variables(void (*warning)(const char *))

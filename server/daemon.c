@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/clock.h"
@@ -48,6 +49,7 @@ struct daemon {
 	struct admit *admit;
 	struct serving serving;
 	uint64_t watchdog_ns; /* when it was fed last */
+	bool index_told;      /* of its failure, once */
 };
 
 /* What the sequencer asks and tells. */
@@ -114,6 +116,18 @@ ask_restart(void *arg)
 
 /* The metrics page, on a listener of its own. */
 
+/* A stat opens nothing: closing a descriptor of it would drop SQLite's locks. */
+static uint64_t
+wal_bytes(struct daemon *d)
+{
+	char *path = path_join(d->config->database, "log.db-wal");
+	struct stat st;
+	uint64_t n = path && stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+
+	free(path);
+	return n;
+}
+
 static void
 metrics_now(struct daemon *d, struct metrics_now *now, struct error *why)
 {
@@ -127,9 +141,11 @@ metrics_now(struct daemon *d, struct metrics_now *now, struct error *why)
 	    .index_tail = lookup_tail(d->lookup),
 	    .index_flushes = lookup_generation(d->lookup),
 	    .cache_bytes = tree_cache_bytes(d->tree),
+	    .wal_bytes = wal_bytes(d),
 	    .sandbox = d->serving.sandbox,
 	    .signer_sandbox = d->serving.signer_sandbox,
 	};
+	now->index_size = now->signed_size - now->index_tail;
 	head_release(head);
 	pool_load(d->pool, &now->queue_entries, &now->queue_bytes);
 	(void)disk_low(d->disk, &now->disk_free);
@@ -301,9 +317,10 @@ static bool
 confine(struct daemon *d, struct error *err)
 {
 	const char *const read_write[] = {d->config->database, NULL};
-	/* The resolver's files are for witnesses; SQLite reads urandom. */
+	/* The configuration is read again at HUP; SQLite reads urandom. Key
+	 * and guard are the signer's alone. */
 	const char *const read_only[] = {
-	    d->config->dir, "/etc", "/dev/urandom", NULL};
+	    d->config->file, "/dev/urandom", NULL};
 	struct sandbox_options o = {
 	    .profile = SANDBOX_SERVER,
 	    .read_write = read_write,
@@ -455,13 +472,11 @@ begin_serving(struct daemon *d, struct error *err)
 static void
 reload(struct daemon *d)
 {
-	struct config next;
 	struct error err = {0};
 	char restart[400];
 
 	notify_send(d->notify, "RELOADING=1");
-	if (config_load(d->config->dir, NULL, NULL, &next, &err)) {
-		config_apply(d->config, &next, restart, sizeof(restart));
+	if (config_reload(d->config, restart, sizeof(restart), &err)) {
 		log_setup((enum log_format)d->config->log_format,
 		    (enum log_level)d->config->log_level);
 		disk_mark(d->disk, d->config->low_water);
@@ -471,7 +486,6 @@ reload(struct daemon *d)
 	} else {
 		log_event(LOG_LEVEL_ERROR, "not-reloaded", "%s", err.text);
 	}
-	config_release(&next);
 	notify_send(d->notify, "READY=1");
 }
 
@@ -491,9 +505,14 @@ tick(struct daemon *d)
 	health_set(d->health, HEALTH_INDEX_BEHIND,
 	    lookup_tail(d->lookup) > LOOKUP_TAIL_MAX - 100000,
 	    "the lookup index is behind; try again in a while");
-	if (lookup_failed(d->lookup, &err))
-		log_event(LOG_LEVEL_ERROR, "index-stopped", "reason=%s: %s",
+	if (lookup_failed(d->lookup, &err) && !d->index_told) {
+		d->index_told = true;
+		log_event(LOG_LEVEL_ERROR, "index-stopped",
+		    "reason=%s: %s; look-ups go on from memory until it is "
+		    "full, then restart",
 		    error_reason_name(&err), err.text);
+	}
+	log_tick();
 	every = notify_watchdog_ns(d->notify);
 	if (every > 0 && now - d->watchdog_ns >= every / 2) {
 		d->watchdog_ns = now;
@@ -572,7 +591,11 @@ daemon_run(struct config *config, struct error *err)
 	int code = 1;
 	bool ok;
 
+	const char *doubt = folder_doubt(config->database);
+
 	api_init(&d.api);
+	if (doubt)
+		log_event(LOG_LEVEL_WARN, "storage", "%s", doubt);
 	/* The signer is forked before anything that it must not inherit. */
 	ok = folder_local(config->database, err) && open_signer(&d, err) &&
 	    open_signals(&d, err) && open_small_parts(&d, err) &&
