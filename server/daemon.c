@@ -50,6 +50,8 @@ struct daemon {
 	struct serving serving;
 	uint64_t watchdog_ns; /* when it was fed last */
 	bool index_told;      /* of its failure, once */
+	bool unsettled;	      /* the sequencer's: settle before the first write */
+	bool wants_space;     /* start again when the disk has space */
 };
 
 /* What the sequencer asks and tells. */
@@ -64,7 +66,12 @@ may_write(void *arg, struct error *err)
 		    "the log takes no new entries: stored bytes do not match "
 		    "the tree. Sound parts are still served. Stop it and run "
 		    "`mtlogd fsck`");
-	return health_writable(d->health, err);
+	if (!health_writable(d->health, err))
+		return false;
+	if (d->unsettled && !d->backend->settle(d->store, err))
+		return false;
+	d->unsettled = false;
+	return true;
 }
 
 static void
@@ -374,7 +381,11 @@ recover(struct daemon *d, struct error *err)
 	log_event(r.found == RECOVER_LATCH ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
 	    r.found == RECOVER_LATCH ? "log-latched" : "recovered", "%s",
 	    r.sentence);
-	if (r.found == RECOVER_LATCH)
+	d->wants_space = r.unsettled && r.found == RECOVER_LATCH;
+	d->unsettled = r.unsettled;
+	if (d->wants_space)
+		health_set(d->health, HEALTH_RESTARTING, true, "%s", r.sentence);
+	else if (r.found == RECOVER_LATCH)
 		health_set(d->health, HEALTH_LATCHED, true,
 		    "the log takes no new entries: %s", r.sentence);
 	if (d->hello.state.frozen)
@@ -437,6 +448,21 @@ open_workers(struct daemon *d, struct error *err)
 	    sequencer_start(d->sequencer, err);
 }
 
+/* Below the low-water mark the log is read-only, before the disk is full. */
+static bool
+watch_disk(struct daemon *d)
+{
+	bool low = disk_low(d->disk, NULL);
+
+	if (low != health_is(d->health, HEALTH_DISK_LOW))
+		log_event(low ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "disk-low",
+		    low ? "read-only until there is space" : "writing again");
+	health_set(d->health, HEALTH_DISK_LOW, low,
+	    "the disk is nearly full; reads go on, and new entries are taken "
+	    "again when there is space");
+	return low;
+}
+
 /* Reads are served while the look-up index catches up. */
 static bool
 begin_serving(struct daemon *d, struct error *err)
@@ -447,6 +473,7 @@ begin_serving(struct daemon *d, struct error *err)
 
 	health_set(d->health, HEALTH_STARTING, true,
 	    "the server is starting; try again in a moment");
+	watch_disk(d);
 	ok = httpd_start(d->httpd, err) &&
 	    (!d->metrics_httpd || httpd_start(d->metrics_httpd, err)) &&
 	    (!head || recover_index(&parts, head, err));
@@ -494,14 +521,8 @@ tick(struct daemon *d)
 {
 	uint64_t now = clock_monotonic_ns(), every;
 	struct error err = {0};
-	bool low = disk_low(d->disk, NULL);
+	bool low = watch_disk(d);
 
-	if (low != health_is(d->health, HEALTH_DISK_LOW))
-		log_event(low ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "disk-low",
-		    low ? "read-only until there is space" : "writing again");
-	health_set(d->health, HEALTH_DISK_LOW, low,
-	    "the disk is nearly full; reads go on, and new entries are taken "
-	    "again when there is space");
 	health_set(d->health, HEALTH_INDEX_BEHIND,
 	    lookup_tail(d->lookup) > LOOKUP_TAIL_MAX - 100000,
 	    "the lookup index is behind; try again in a while");
@@ -513,6 +534,8 @@ tick(struct daemon *d)
 		    error_reason_name(&err), err.text);
 	}
 	log_tick();
+	if (d->wants_space && !low)
+		ask_restart(d);
 	every = notify_watchdog_ns(d->notify);
 	if (every > 0 && now - d->watchdog_ns >= every / 2) {
 		d->watchdog_ns = now;

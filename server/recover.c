@@ -213,6 +213,18 @@ sound_guard(struct recovery *r)
 	return true;
 }
 
+/* Makes what was read durable. A full disk is no doubt: reads can go on. */
+static bool
+settle(struct recovery *r, struct error *err)
+{
+	struct error why = {0};
+
+	if (r->p->backend->settle(r->p->store, &why))
+		return true;
+	r->out->unsettled = why.code == ERR_UNAVAILABLE;
+	return r->out->unsettled || error_set(err, why.code, "%s", why.text);
+}
+
 bool
 recover_log(const struct recover_parts *p, struct recovered *out,
     struct error *err)
@@ -240,13 +252,17 @@ recover_log(const struct recover_parts *p, struct recovered *out,
 		    "%s. Copy log.db and log.db-wal aside before anything "
 		    "else, then use `mtlogd restore`",
 		    why.text);
+	if (!settle(&r, err))
+		return false;
 	if (r.stored == r.guard.size)
-		return p->backend->settle(p->store, err) &&
-		    guard_head(&r, err) &&
+		return guard_head(&r, err) &&
 		    say(&r, RECOVER_EQUAL, "%llu entries",
 		        (unsigned long long)r.stored);
-	if (!p->backend->settle(p->store, err))
-		return false;
+	if (out->unsettled)
+		return guard_head(&r, err) &&
+		    say(&r, RECOVER_LATCH,
+		        "the disk is full, and entries wait to be signed; the "
+		        "server starts again when there is space");
 	if (p->hello->state.frozen) {
 		(void)error_set(&why, ERR_DENIED,
 		    "the log was frozen before they were signed");

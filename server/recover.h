@@ -27,6 +27,8 @@ struct recover_parts {
 
 struct recovered {
 	enum recover_case found;
+	bool unsettled; /* no space to make everything durable: to be done before
+	                   the first write (RECOVER_EQUAL), or at a restart */
 	uint64_t dropped;	 /* entries of a cut tail */
 	struct head *head;	 /* to publish; NULL if nothing can be served */
 	char sentence[300];	 /* what happened, for the log */
