@@ -2,6 +2,7 @@
 #include "server/daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -424,7 +425,8 @@ open_workers(struct daemon *d, struct error *err)
 	    .log_id = d->hello.vkey.log_id,
 	    .workers = c->workers ? (unsigned)c->workers
 	                          : (unsigned)(cpus > 0 ? cpus : 1),
-	    .queue_max = (size_t)c->queue_entries,
+	    /* Twice: one address may hold half of what waits for workers. */
+	    .queue_max = 2 * (size_t)c->queue_entries,
 	    .report = report_admit,
 	    .arg = d,
 	};
@@ -616,6 +618,8 @@ daemon_run(struct config *config, struct error *err)
 
 	const char *doubt = folder_doubt(config->database);
 
+	/* A pool a thread would keep what each of them ever needed. */
+	(void)mallopt(M_ARENA_MAX, 2);
 	api_init(&d.api);
 	if (doubt)
 		log_event(LOG_LEVEL_WARN, "storage", "%s", doubt);

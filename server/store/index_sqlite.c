@@ -22,8 +22,8 @@
 #define INDEX_FILE     "index.db"
 #define PAGE_SIZE      8192
 #define FRAME_LEN      (PAGE_SIZE + 24)
-#define WRITER_KIB     32768
-#define READER_KIB     8192
+#define WRITER_KIB     16384
+#define READER_KIB     2048
 #define WAL_SOFT       (4u << 20)
 #define WAL_HARD       (12u << 20)
 #define SCAN_ROWS      4096

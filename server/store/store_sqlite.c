@@ -23,7 +23,7 @@
  */
 #define LOG_FILE       "log.db"
 #define PAGE_SIZE      4096
-#define WRITER_KIB     65536
+#define WRITER_KIB     4096
 #define READER_KIB     2048
 #define TILE_LEN       (TILE_WIDTH * HASH_LEN)
 #define FRAME_LEN      (PAGE_SIZE + 24)

@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# core/ is pure: its archives call nothing but what is listed here, and have no
+# byte of writable data. A shared library exports mtlog_* only.
+. "$(dirname "$0")/common.sh"
+need nm
+need objdump
+
+# Memory, text in memory, and the libraries that work on bytes. No file,
+# socket, clock, environment, thread, signal or standard stream.
+allowed='
+(malloc|calloc|realloc|reallocarray|free|abort)
+(mem(chr|cmp|cpy|mem|move|rchr|set)|explicit_bzero|str(chr|cmp|len|ncmp|nlen|rchr|spn|cspn|str))
+(__(mem(cpy|move|set)|explicit_bzero|v?asprintf|v?snprintf)_chk|v?asprintf|v?snprintf)
+(__stack_chk_fail|__assert_fail|_GLOBAL_OFFSET_TABLE_)
+(BIO_(ctrl|free|free_all|new|new_mem_buf|read|s_mem)|BN_.*|CRYPTO_(free|memcmp|clear_free))
+(ERR_(clear_error|get_error|peek_error|peek_last_error|pop_to_mark|set_mark))
+(EVP_.*|OSSL_PARAM_.*|OBJ_.*|ASN1_.*|X509_.*|PKCS5_.*|PKCS8_.*|PEM_(read|write)_bio_.*|[di]2[di]_.*)
+(crypto_(core|hash|scalarmult|sign)_.*|sodium_(memcmp|memzero))
+(json_.*)
+(__(asan|ubsan|tsan|sanitizer|gcov|sancov)_.*)
+'
+pattern=$(printf '%s' "$allowed" | sed '/^$/d' | paste -sd '|')
+
+faults=$(
+	cd "$build"
+	set -- libbase.a libcrypto.a libtlog.a libmodel.a
+	[ -f "$1" ] || { echo "$build/$1 is not built"; exit; }
+	nm -g --defined-only "$@" | awk 'NF == 3 { print $3 }' | sort -u >symbols.tmp
+	nm -A -u "$@" | awk -v pattern="^($pattern)\$" '
+	FILENAME == "symbols.tmp" { own[$1] = 1; next }
+	!($NF in own) && $NF !~ pattern {
+		print $1 " core/ is pure, and calls " $NF }' symbols.tmp - | sort -u
+	rm -f symbols.tmp
+	# Sanitizers keep records of their own there.
+	nm "$1" | grep -q -E ' (__asan|__ubsan|__tsan)_' ||
+		objdump -h "$@" | awk '
+		/file format/ { object = $1 }
+		$2 ~ /^\.(data|bss|tdata|tbss)/ && $2 !~ /^\.data\.rel\.ro/ && $3 !~ /^0+$/ {
+			print object " core/ is pure, and has 0x" $3 " bytes of " $2 }'
+	for library in .libs/libmtlog.so libmtlog.so; do
+		[ -f "$library" ] || continue
+		nm -D --defined-only "$library" | awk -v l="$library" '
+		$3 !~ /^mtlog_/ { print l " exports " $3 }'
+	done
+)
+finish "$faults" "core/ calls only what is listed, and has no writable data"
