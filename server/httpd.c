@@ -126,6 +126,18 @@ connection_resume(struct MHD_Connection *c)
 }
 
 bool
+connection_room(struct httpd *h)
+{
+	struct loop *l = &h->loops[h->next_loop % h->o.threads];
+	bool room;
+
+	(void)pthread_mutex_lock(&l->lock);
+	room = l->count < LOOP_HANDED;
+	(void)pthread_mutex_unlock(&l->lock);
+	return room;
+}
+
+bool
 connection_add(
     struct httpd *h, int fd, const struct sockaddr *sa, socklen_t len)
 {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define LINGER_MS      2000 /* for a refused client to read why */
+#define BUSY_MS	     2
 #define EXHAUSTED_MS   100  /* pause when descriptors ran out */
 #define DRAIN_GRACE_MS 100  /* a new connection's first request */
 #define ACCEPT_BURST   64
@@ -555,9 +556,15 @@ accept_some(struct httpd *h)
 	for (unsigned i = 0; i < ACCEPT_BURST; i++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof(from);
-		int fd = accept4(h->listen_fd, (struct sockaddr *)&from, &len,
-		    SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd;
 
+		/* The kernel's queue is the place to wait in. */
+		if (!connection_room(h)) {
+			h->accept_again = now_ms() + BUSY_MS;
+			return;
+		}
+		fd = accept4(h->listen_fd, (struct sockaddr *)&from, &len,
+		    SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
 			admit_socket(h, fd, (struct sockaddr *)&from, len);
 			continue;
@@ -583,7 +590,12 @@ watcher_run(void *arg)
 		    {.fd = listening ? h->listen_fd : -1, .events = POLLIN}};
 		uint64_t ignored;
 
-		(void)poll(fds, 2, next > now ? (int)(next - now) : 0);
+		uint64_t until =
+		    !listening && h->listen_fd >= 0 && h->accept_again < next
+		    ? h->accept_again
+		    : next;
+
+		(void)poll(fds, 2, until > now ? (int)(until - now) : 0);
 		if (fds[0].revents != 0)
 			(void)!read(h->wake_fd, &ignored, sizeof(ignored));
 		if (atomic_load(&h->draining) && h->listen_fd >= 0) {

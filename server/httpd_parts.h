@@ -266,6 +266,8 @@ void *answer_make(struct httpd *h, struct response *r);
 void answer_drop(void *answer);
 void connection_suspend(struct MHD_Connection *c);
 void connection_resume(struct MHD_Connection *c);
+/* connection_room tells whether the next connection can be handed over. */
+bool connection_room(struct httpd *h);
 bool connection_add(
     struct httpd *h, int fd, const struct sockaddr *sa, socklen_t len);
 

@@ -3,6 +3,7 @@
 # Each folder includes only what its layer may (ARCHITECTURE.md, "Layers").
 . "$(dirname "$0")/common.sh"
 
+# shellcheck disable=SC2016
 faults=$(c_files core io server client | xargs awk '
 BEGIN {
 	# A folder, and what its files may include of the project.

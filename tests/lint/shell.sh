@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck finds nothing in the scripts.
+# The scripts: shellcheck finds nothing in the scripts.
 . "$(dirname "$0")/common.sh"
 need shellcheck
 

@@ -20,7 +20,9 @@ c_files | grep '\.c$' | ctags -L - -f - --languages=C --kinds-C=f --fields=+ne-P
 faults=$(
 	awk '$1 > 70 { print $2 " " $3 " has " $1 " lines; 70 are the limit" }' "$functions"
 	c_files | xargs wc -l | awk '
-	$2 == "total" { next }
+	# What several files of one module share, and no one else has.
+	BEGIN { large["server/httpd.h"] = 170; large["server/httpd_parts.h"] = 300 }
+	$2 == "total" || ($2 in large && $1 <= large[$2]) { next }
 	$2 ~ /^(core|io|server|client).*\.h$/ && $1 > 150 {
 		print $2 ": a header of " $1 " lines; 150 are the limit" }
 	$2 ~ /^tests\// && $1 > 1200 {

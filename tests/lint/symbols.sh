@@ -29,7 +29,7 @@ faults=$(
 	nm -g --defined-only "$@" | awk 'NF == 3 { print $3 }' | sort -u >symbols.tmp
 	nm -A -u "$@" | awk -v pattern="^($pattern)\$" '
 	FILENAME == "symbols.tmp" { own[$1] = 1; next }
-	!($NF in own) && $NF !~ pattern {
+	$(NF - 1) == "U" && !($NF in own) && $NF !~ pattern {
 		print $1 " core/ is pure, and calls " $NF }' symbols.tmp - | sort -u
 	rm -f symbols.tmp
 	# Sanitizers keep records of their own there.
