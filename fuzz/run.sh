@@ -1,30 +1,35 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs every fuzz target over its vectors: tests/vectors/NAME, or the folder
-# that a target shares with another parser.
-set -u
+# that a target shares with another parser. run.sh --folder NAME prints which.
+set -uo pipefail
+
+folder_of() {
+	case $1 in
+	certificate) echo key ;;
+	entry_request) echo entry ;;
+	*) echo "$1" ;;
+	esac
+}
+
+if [ "${1:-}" = --folder ]; then
+	folder_of "$2"
+	exit
+fi
 source=${SOURCE:-$(dirname "$0")/..}
 build=${BUILD:-.}
 failed=0
 count=0
 for target in "$build"/fuzz/fuzz_*; do
-	case $target in *.o | *.dSYM | *.c) continue ;; esac
-	[ -x "$target" ] || continue
-	name=$(basename "$target")
-	name=${name#fuzz_}
-	case $name in
-	certificate) folder=key ;;
-	entry_request) folder=entry ;;
-	*) folder=$name ;;
-	esac
-	vectors=$source/tests/vectors/$folder
+	case $target in *.o) continue ;; esac
+	[ -f "$target" ] && [ -x "$target" ] || continue
+	name=${target##*/fuzz_}
+	vectors=$source/tests/vectors/$(folder_of "$name")
 	if [ ! -d "$vectors" ]; then
-		echo "FAIL $name: no tests/vectors/$folder"
+		echo "FAIL $name: no $vectors"
 		failed=$((failed + 1))
-		continue
-	fi
-	if ! said=$("$target" "$vectors" 2>&1); then
+	elif ! said=$("$target" "$vectors" 2>&1); then
 		echo "FAIL $name: $said"
 		failed=$((failed + 1))
 	else

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Functions that are not used here, and the better ones.
 . "$(dirname "$0")/common.sh"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=sh
+# shellcheck shell=bash
 # For the lints, which source it: they run in the source folder, print each
 # fault as file:line: what is wrong, and end with finish.
-set -eu
+set -euo pipefail
+shopt -s inherit_errexit
 source=${SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 # shellcheck disable=SC2034 # for those who source this
 build=${BUILD:-$source/build}

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The code is as clang-format 14 writes it; clang-format-14 -i FILE mends it.
 . "$(dirname "$0")/common.sh"

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Each header compiles alone, first, and is guarded by its path's name.
 . "$(dirname "$0")/common.sh"
@@ -16,7 +16,7 @@ faults=$(
 			#include "$header"
 			#include "$header"
 		TEXT
-			sed -n "s|^|$header: not alone: |p" | head -n 3
+			sed "s|^|$header: not alone: |" || true
 	done
 )
 finish "$faults" "$(c_files core io server client | grep -c '\.h$') headers compile alone"

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Each folder includes only what its layer may (ARCHITECTURE.md, "Layers").
 . "$(dirname "$0")/common.sh"

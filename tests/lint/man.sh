@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The manuals are sound mdoc, and each command stands in its manual.
 . "$(dirname "$0")/common.sh"

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Each parser of core/ has a test, a fuzz target and vectors of its own. A
 # parser is a header that declares some NAME_parse.

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # nginx and Caddy understand the sample files of contrib/.
 . "$(dirname "$0")/common.sh"

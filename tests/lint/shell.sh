@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The scripts: shellcheck finds nothing in the scripts.
 . "$(dirname "$0")/common.sh"

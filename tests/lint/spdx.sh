@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Each source names its licence in its first three lines.
 . "$(dirname "$0")/common.sh"

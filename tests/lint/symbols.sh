@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # core/ is pure: its archives call nothing but what is listed here, and have no
 # byte of writable data. A shared library exports mtlog_* only.
@@ -24,16 +24,18 @@ pattern=$(printf '%s' "$allowed" | sed '/^$/d' | paste -sd '|')
 
 faults=$(
 	cd "$build"
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
 	set -- libbase.a libcrypto.a libtlog.a libmodel.a
 	[ -f "$1" ] || { echo "$build/$1 is not built"; exit; }
-	nm -g --defined-only "$@" | awk 'NF == 3 { print $3 }' | sort -u >symbols.tmp
+	nm -g --defined-only "$@" | awk 'NF == 3 { print $3 }' >"$work/own"
 	nm -A -u "$@" | awk -v pattern="^($pattern)\$" '
-	FILENAME == "symbols.tmp" { own[$1] = 1; next }
-	$(NF - 1) == "U" && !($NF in own) && $NF !~ pattern {
-		print $1 " core/ is pure, and calls " $NF }' symbols.tmp - | sort -u
-	rm -f symbols.tmp
+	FNR == NR { own[$1] = 1; next }
+	NF > 1 && $(NF - 1) == "U" && !($NF in own) && $NF !~ pattern {
+		print $1 " core/ is pure, and calls " $NF }' "$work/own" - | sort -u
 	# Sanitizers keep records of their own there.
-	nm "$1" | grep -q -E ' (__asan|__ubsan|__tsan)_' ||
+	nm "$1" >"$work/base"
+	grep -q -E ' (__asan|__ubsan|__tsan)_' "$work/base" ||
 		objdump -h "$@" | awk '
 		/file format/ { object = $1 }
 		$2 ~ /^\.(data|bss|tdata|tbss)/ && $2 !~ /^\.data\.rel\.ro/ && $3 !~ /^0+$/ {

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The systemd unit is sound, and systemd scores its confinement 1.5 or better.
 . "$(dirname "$0")/common.sh"
