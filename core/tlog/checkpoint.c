@@ -53,9 +53,10 @@ checkpoint_parse(struct bytes text, struct checkpoint *out, struct error *err)
 	if (!reader_line(&r, &out->origin) || !reader_line(&r, &size) ||
 	    !reader_line(&r, &root))
 		return syntax(err, "fewer than three lines");
-	if (out->origin.len == 0 || out->origin.len > CHECKPOINT_ORIGIN_MAX ||
-	    !utf8_valid(out->origin))
-		return syntax(err, "the origin is empty, too long or not UTF-8");
+	if (!note_text_valid(text))
+		return syntax(err, "control characters or invalid UTF-8");
+	if (out->origin.len == 0 || out->origin.len > CHECKPOINT_ORIGIN_MAX)
+		return syntax(err, "the origin is empty or too long");
 	if (!decimal_parse(size, &out->size))
 		return syntax(err, "the size is not a plain decimal number");
 	if (!parse_root(root, &out->root))

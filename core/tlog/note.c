@@ -39,11 +39,20 @@ has_space(struct bytes in)
 }
 
 bool
+note_text_valid(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < 0x20 && text.ptr[i] != '\n')
+			return false;
+	return utf8_valid(text);
+}
+
+bool
 note_name_valid(struct bytes name)
 {
-	return name.len > 0 && name.len <= NOTE_NAME_MAX && utf8_valid(name) &&
-	    !has_space(name) && !memchr(name.ptr, '+', name.len) &&
-	    !memchr(name.ptr, '\0', name.len);
+	return name.len > 0 && name.len <= NOTE_NAME_MAX &&
+	    note_text_valid(name) && !has_space(name) &&
+	    !memchr(name.ptr, '+', name.len);
 }
 
 /* Where the signatures begin: after the last blank line. 0: there is none. */
@@ -54,15 +63,6 @@ signatures_start(struct bytes in)
 		if (in.ptr[i - 1] == '\n' && in.ptr[i - 2] == '\n')
 			return i;
 	return 0;
-}
-
-static bool
-characters_valid(struct bytes in)
-{
-	for (size_t i = 0; i < in.len; i++)
-		if (in.ptr[i] < 0x20 && in.ptr[i] != '\n')
-			return false;
-	return utf8_valid(in);
 }
 
 /* One line; the signature's place in `storage` is kept as an offset. */
@@ -128,7 +128,7 @@ note_parse(struct bytes in, struct note *out, struct error *err)
 		return error_set(err, ERR_LIMIT,
 		    "signed note: %zu bytes; at most %d are read", in.len,
 		    NOTE_MAX_LEN);
-	if (!characters_valid(in))
+	if (!note_text_valid(in))
 		return syntax(err, "control characters or invalid UTF-8");
 	start = signatures_start(in);
 	if (start < 2)
@@ -164,39 +164,22 @@ note_signature_put(struct buf *out, struct bytes name, uint32_t key_id,
 	buf_put_u8(out, '\n');
 }
 
-static bool
-key_of(const struct vkey *v, struct buf *spki, struct public_key *out,
-    struct error *err)
-{
-	struct bytes key = bytes_of(v->key, v->key_len);
-
-	if (v->type == NOTE_ECDSA)
-		return public_key_parse(key, out, err);
-	ed25519_spki_put(spki, key);
-	return public_key_parse(buf_bytes(spki), out, err);
-}
-
 bool
 note_verify(const struct note *n, const struct vkey *key,
     struct key_verifier *verifier, struct error *err)
 {
-	AUTO(buf) spki = BUF_INIT(SPKI_MAX_LEN);
-	struct public_key public;
 	bool verified = false;
 
 	if (key->type != NOTE_ED25519 && key->type != NOTE_ECDSA)
 		return error_set(err, ERR_USAGE,
 		    "%s is not the key of a log", key->name);
-	if (!key_of(key, &spki, &public, err))
-		return false;
 	for (size_t i = 0; i < n->signature_count; i++) {
 		const struct note_signature *s = &n->signatures[i];
 
 		if (s->key_id != key->key_id ||
 		    !bytes_equal(s->name, vkey_name(key)))
 			continue;
-		if (!key_verify_message(
-		        verifier, &public, n->text, s->signature, err))
+		if (!vkey_verify(key, verifier, n->text, s->signature, err))
 			return error_prefix(
 			    err, "signature by %s", key->name);
 		verified = true;

@@ -80,6 +80,14 @@ bool vkey_parse(struct bytes text, struct vkey *out, struct error *err)
     MUST_USE;
 void vkey_format(const struct vkey *v, struct buf *out);
 
+/*
+ * vkey_verify checks `signature` over whole `message` bytes with a key of an
+ * Ed25519 type or ECDSA. ERR_BADSIG; ERR_SYNTAX if the key is no valid point;
+ * ERR_USAGE for a key of another type.
+ */
+bool vkey_verify(const struct vkey *v, struct key_verifier *verifier,
+    struct bytes message, struct bytes signature, struct error *err) MUST_USE;
+
 /* vkey_name views the name. */
 static inline struct bytes
 vkey_name(const struct vkey *v)
@@ -87,8 +95,12 @@ vkey_name(const struct vkey *v)
 	return bytes_of(v->name, v->name_len);
 }
 
-/* note_name_valid: non-empty, UTF-8, no white space, no '+', within limit. */
+/* note_name_valid: non-empty, UTF-8, no white space, no '+', no control
+ * characters, within the limit. */
 bool note_name_valid(struct bytes name) MUST_USE;
+
+/* note_text_valid: UTF-8 with no control characters but newlines. */
+bool note_text_valid(struct bytes text) MUST_USE;
 
 /*
  * note_verify checks the signatures by `key` (a log key: Ed25519 or ECDSA):

@@ -67,8 +67,9 @@ vkey_init(struct vkey *out, struct bytes name, enum note_type type,
 {
 	*out = (struct vkey){.type = type};
 	if (!note_name_valid(name))
-		return syntax(err, "the name is empty, too long, or has white "
-		                   "space or a plus sign");
+		return syntax(err,
+		    "the name is empty, too long, or has white space, control "
+		    "characters or a plus sign");
 	if (!key_form(type, key, err))
 		return false;
 	memcpy(out->name, name.ptr, name.len);
@@ -103,6 +104,34 @@ vkey_parse(struct bytes text, struct vkey *out, struct error *err)
 	if (memcmp(id, out->log_id.b, sizeof(id)) != 0)
 		return syntax(err, "the key ID does not match name and key");
 	return true;
+}
+
+static bool
+key_of(const struct vkey *v, struct buf *spki, struct public_key *out,
+    struct error *err)
+{
+	struct bytes key = bytes_of(v->key, v->key_len);
+
+	if (v->type == NOTE_ECDSA)
+		return public_key_parse(key, out, err);
+	ed25519_spki_put(spki, key);
+	return buf_ok(spki, err) &&
+	    public_key_parse(buf_bytes(spki), out, err);
+}
+
+bool
+vkey_verify(const struct vkey *v, struct key_verifier *verifier,
+    struct bytes message, struct bytes signature, struct error *err)
+{
+	AUTO(buf) spki = BUF_INIT(SPKI_MAX_LEN);
+	struct public_key public;
+
+	if (v->type != NOTE_ED25519 && v->type != NOTE_ECDSA &&
+	    v->type != NOTE_COSIGNATURE)
+		return error_set(err, ERR_USAGE,
+		    "the key %s is of another type", v->name);
+	return key_of(v, &spki, &public, err) &&
+	    key_verify_message(verifier, &public, message, signature, err);
 }
 
 void
