@@ -150,8 +150,10 @@ text_make(const struct config_key *k, struct bytes value,
 			value.ptr + 10) < 0)
 			text = NULL;
 	} else {
-		text = strndup(
-		    value.len > 0 ? (const char *)value.ptr : "", value.len);
+		/* Not strndup: the value is the end of no string. */
+		text = calloc(1, value.len + 1);
+		if (text && value.len > 0)
+			memcpy(text, value.ptr, value.len);
 	}
 	if (text && (k->kind == KEY_PATH || k->kind == KEY_PATHS) && text[0]) {
 		joined = path_join(c->dir, text);

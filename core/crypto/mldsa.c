@@ -58,7 +58,7 @@ mldsa44_verify(struct bytes key, struct bytes message, struct bytes signature,
 	    ctx, signature.ptr, signature.len, message.ptr, message.len);
 	ERR_clear_error();
 	if (verified != 1)
-		return error_set(err, ERR_BADSIG,
-		    "the ML-DSA-44 signature does not verify");
+		return error_set(
+		    err, ERR_BADSIG, "the ML-DSA-44 signature does not verify");
 	return true;
 }

@@ -118,7 +118,7 @@ checkpoint_sign(const struct checkpoint *c, struct private_key *key,
 	verifier = key_verifier_open(err);
 	ok = verifier &&
 	    checkpoint_open(bytes_slice(buf_bytes(out), at, out->len), vkey,
-	        verifier, &check, err);
+		verifier, &check, err);
 	key_verifier_close(verifier);
 	return ok;
 }

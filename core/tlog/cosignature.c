@@ -228,8 +228,8 @@ cosignature_sign(struct bytes text, uint64_t time, struct private_key *key,
 		return false;
 	c.signature = buf_bytes(&signature);
 	cosignature_format(&c, &payload);
-	note_signature_put(&line, vkey_name(witness), witness->key_id,
-	    buf_bytes(&payload));
+	note_signature_put(
+	    &line, vkey_name(witness), witness->key_id, buf_bytes(&payload));
 	if (!buf_ok(&payload, err) || !buf_ok(&line, err) ||
 	    !line_check(text, buf_bytes(&line), witness, verifier, err))
 		return false;

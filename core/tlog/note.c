@@ -67,8 +67,8 @@ signatures_start(struct bytes in)
 
 /* One line; the signature's place in `storage` is kept as an offset. */
 static bool
-parse_line(struct bytes line, struct note *out, size_t *offset,
-    struct error *err)
+parse_line(
+    struct bytes line, struct note *out, size_t *offset, struct error *err)
 {
 	struct note_signature *s = &out->signatures[out->signature_count];
 	struct reader r = {line}, raw;
@@ -80,8 +80,7 @@ parse_line(struct bytes line, struct note *out, size_t *offset,
 		return syntax(err, "invalid key name in a signature line");
 	if (!base64_decode(r.rest, &out->storage))
 		return syntax(err, "malformed base64 in a signature line");
-	raw.rest = bytes_slice(
-	    buf_bytes(&out->storage), at, out->storage.len);
+	raw.rest = bytes_slice(buf_bytes(&out->storage), at, out->storage.len);
 	if (!reader_u32(&raw, &s->key_id) || reader_done(&raw))
 		return syntax(err, "signature line without a signature");
 	*offset = at + 4;
@@ -104,8 +103,7 @@ parse_lines(struct bytes in, struct note *out, struct error *err)
 			    NOTE_MAX_SIGNATURES);
 		if (!reader_line(&r, &line))
 			return syntax(err, "the last line has no newline");
-		if (!parse_line(
-		        line, out, &offsets[out->signature_count], err))
+		if (!parse_line(line, out, &offsets[out->signature_count], err))
 			return false;
 	}
 	if (out->signature_count == 0)
@@ -148,8 +146,8 @@ note_release(struct note *n)
 }
 
 void
-note_signature_put(struct buf *out, struct bytes name, uint32_t key_id,
-    struct bytes signature)
+note_signature_put(
+    struct buf *out, struct bytes name, uint32_t key_id, struct bytes signature)
 {
 	AUTO(buf) raw = BUF_INIT(NOTE_MAX_LEN);
 
@@ -171,8 +169,8 @@ note_verify(const struct note *n, const struct vkey *key,
 	bool verified = false;
 
 	if (key->type != NOTE_ED25519 && key->type != NOTE_ECDSA)
-		return error_set(err, ERR_USAGE,
-		    "%s is not the key of a log", key->name);
+		return error_set(
+		    err, ERR_USAGE, "%s is not the key of a log", key->name);
 	for (size_t i = 0; i < n->signature_count; i++) {
 		const struct note_signature *s = &n->signatures[i];
 
@@ -180,8 +178,7 @@ note_verify(const struct note *n, const struct vkey *key,
 		    !bytes_equal(s->name, vkey_name(key)))
 			continue;
 		if (!vkey_verify(key, verifier, n->text, s->signature, err))
-			return error_prefix(
-			    err, "signature by %s", key->name);
+			return error_prefix(err, "signature by %s", key->name);
 		verified = true;
 	}
 	if (!verified)

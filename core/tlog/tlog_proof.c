@@ -32,7 +32,7 @@ parse_index(struct reader *r, uint64_t *out, struct error *err)
 	struct bytes digits;
 
 	return (reader_literal(r, BYTES_LIT("index ")) &&
-	           reader_line(r, &digits) && decimal_parse(digits, out)) ||
+		   reader_line(r, &digits) && decimal_parse(digits, out)) ||
 	    syntax(err, "malformed index line");
 }
 
@@ -47,7 +47,8 @@ parse_hashes(struct reader *r, struct proof *out, struct error *err)
 		AUTO(buf) raw = BUF_INIT(HASH_LEN);
 
 		if (!reader_line(r, &line))
-			return syntax(err, "no blank line before the checkpoint");
+			return syntax(
+			    err, "no blank line before the checkpoint");
 		if (line.len == 0)
 			return true;
 		if (out->len == PROOF_MAX_HASHES)
@@ -68,8 +69,8 @@ tlog_proof_parse(struct bytes text, struct tlog_proof *out, struct error *err)
 
 	*out = (struct tlog_proof){0};
 	if (text.len > TLOG_PROOF_MAX_LEN)
-		return error_set(err, ERR_LIMIT, "tlog-proof: %zu bytes",
-		    text.len);
+		return error_set(
+		    err, ERR_LIMIT, "tlog-proof: %zu bytes", text.len);
 	if (!reader_literal(&r, magic))
 		return syntax(err, "not a c2sp.org/tlog-proof@v1");
 	if (!parse_extra(&r, &out->extra, err) ||
@@ -100,6 +101,28 @@ tlog_proof_format(const struct tlog_proof *p, struct buf *out)
 	buf_put(out, p->checkpoint);
 }
 
+/* A signature that is not there, or an index that cannot be, proves nothing:
+ * that is forged. Malformed input and exhausted memory stay what they are. */
+static bool
+refused(struct error *err, const struct error *why, const char *reason)
+{
+	if (why->code == ERR_BADSIG || why->code == ERR_NOTFOUND ||
+	    why->code == ERR_USAGE)
+		return error_reason(err, ERR_BADSIG, reason, "%s", why->text);
+	return error_set(err, why->code, "%s", why->text);
+}
+
+bool
+tlog_proof_verify_inclusion(const struct tlog_proof *p, const struct hash *leaf,
+    const struct checkpoint *head, struct hasher *h, struct error *err)
+{
+	struct error why = {0};
+
+	return proof_verify_inclusion(h, p->index, head->size, leaf, &p->proof,
+		   &head->root, &why) ||
+	    refused(err, &why, "inclusion");
+}
+
 bool
 tlog_proof_verify(const struct tlog_proof *p, const struct hash *leaf,
     const struct vkey *log, struct hasher *h, struct key_verifier *verifier,
@@ -108,11 +131,6 @@ tlog_proof_verify(const struct tlog_proof *p, const struct hash *leaf,
 	struct error why = {0};
 
 	if (!checkpoint_open(p->checkpoint, log, verifier, head, &why))
-		return error_reason(err, ERR_BADSIG, "log-signature", "%s",
-		    why.text);
-	if (!proof_verify_inclusion(h, p->index, head->size, leaf, &p->proof,
-	        &head->root, &why))
-		return error_reason(
-		    err, ERR_BADSIG, "inclusion", "%s", why.text);
-	return true;
+		return refused(err, &why, "log-signature");
+	return tlog_proof_verify_inclusion(p, leaf, head, h, err);
 }

@@ -99,7 +99,7 @@ vkey_parse(struct bytes text, struct vkey *out, struct error *err)
 	if (!base64_decode(r.rest, &raw) || raw.len < 2)
 		return syntax(err, "malformed base64 of the key");
 	if (!vkey_init(out, name, (enum note_type)raw.ptr[0],
-	        bytes_of(raw.ptr + 1, raw.len - 1), err))
+		bytes_of(raw.ptr + 1, raw.len - 1), err))
 		return false;
 	if (memcmp(id, out->log_id.b, sizeof(id)) != 0)
 		return syntax(err, "the key ID does not match name and key");
@@ -115,8 +115,7 @@ key_of(const struct vkey *v, struct buf *spki, struct public_key *out,
 	if (v->type == NOTE_ECDSA)
 		return public_key_parse(key, out, err);
 	ed25519_spki_put(spki, key);
-	return buf_ok(spki, err) &&
-	    public_key_parse(buf_bytes(spki), out, err);
+	return buf_ok(spki, err) && public_key_parse(buf_bytes(spki), out, err);
 }
 
 bool
@@ -128,8 +127,8 @@ vkey_verify(const struct vkey *v, struct key_verifier *verifier,
 
 	if (v->type != NOTE_ED25519 && v->type != NOTE_ECDSA &&
 	    v->type != NOTE_COSIGNATURE)
-		return error_set(err, ERR_USAGE,
-		    "the key %s is of another type", v->name);
+		return error_set(
+		    err, ERR_USAGE, "the key %s is of another type", v->name);
 	return key_of(v, &spki, &public, err) &&
 	    key_verify_message(verifier, &public, message, signature, err);
 }

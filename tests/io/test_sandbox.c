@@ -236,8 +236,8 @@ waiting_child(enum sandbox_profile profile, char *status, size_t len)
 		(void)close(place.pair[0]);
 		if (!enter(profile, text, sizeof(text)))
 			_exit(255);
-		(void)write(place.pair[1], text, sizeof(text));
-		(void)read(place.pair[1], text, 1);
+		(void)!write(place.pair[1], text, sizeof(text));
+		(void)!read(place.pair[1], text, 1);
 		_exit(0);
 	}
 	(void)close(place.pair[1]);

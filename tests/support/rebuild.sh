@@ -15,7 +15,7 @@ cd "$folder"
 if [ ! -f Makefile ]; then
 	"$SOURCE/configure" -q "$@" >configure.log 2>&1 || { cat configure.log; exit 1; }
 fi
-if ! make -s -j"${JOBS:-$(nproc)}" "$target" >make.log 2>&1; then
+if ! make -s -k -j"${JOBS:-$(nproc)}" "$target" >make.log 2>&1; then
 	grep -E -A12 'error:|warning:|undefined reference|^(FAIL|ERROR): ' make.log | head -n 300 || true
 	echo "failed: make $target in $folder (make.log there)"
 	exit 1
