@@ -256,7 +256,8 @@ static void
 answered(struct load *l, struct client *c)
 {
 	size_t lines = l->o.batch ? l->o.batch : 1;
-	unsigned status = (unsigned)atoi((const char *)c->in.ptr + 9);
+	unsigned status =
+	    (unsigned)strtoul((const char *)c->in.ptr + 9, NULL, 10);
 	struct bytes body = bytes_of(c->in.ptr + c->body_at, c->body_len);
 	bool ok = status == (l->o.batch ? 200 : 201);
 

@@ -44,7 +44,7 @@ read_all(int fd, const char *path, struct buf *out, struct error *err)
 	for (;;) {
 		size_t left = out->limit - out->len;
 		size_t step = left < READ_STEP ? left : READ_STEP;
-		uint8_t extra;
+		uint8_t extra = 0;
 		uint8_t *to = step > 0 ? buf_reserve(out, step) : &extra;
 		ssize_t n;
 

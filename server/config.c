@@ -384,7 +384,7 @@ bool
 config_check(
     const struct config *c, void (*warning)(const char *), struct error *err)
 {
-	if (!c->origin[0])
+	if (!c->origin || !c->origin[0])
 		return error_set(err, ERR_USAGE,
 		    "origin is not set: it is the log's name, such as "
 		    "log.example.org");

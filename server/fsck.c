@@ -207,7 +207,7 @@ check_tile(struct fsck *f, unsigned level, struct error *err)
 	f->out->tiles++;
 	same = f->p->backend->read_tile(
 	           f->reader, (uint8_t)level, l->index, stored, &why) &&
-	    memcmp(stored, l->slot, sizeof(stored)) == 0;
+	    bytes_equal(BYTES_OF(stored), BYTES_OF(l->slot));
 	if (same)
 		return true;
 	if (f->p->repair) {

@@ -252,7 +252,7 @@ static bool
 slots_pick(struct hasher *h, const uint8_t slots[GUARD_FILE_LEN],
     struct guard_state *out, unsigned *current, struct error *err)
 {
-	struct guard_state s[2];
+	struct guard_state s[2] = {0};
 	struct error e[2] = {0};
 	bool ok[2];
 

@@ -123,7 +123,7 @@ static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 static struct address
 address_v4(const void *four)
 {
-	struct address a;
+	struct address a = {{0}};
 
 	memcpy(a.byte, mapped, sizeof(mapped));
 	memcpy(a.byte + sizeof(mapped), four, 4);

@@ -104,7 +104,8 @@ tail_tiles(struct recovery *r, struct store_reader *reader, struct error *err)
 		if (!r->p->backend->read_tile(reader, tiles[i].level,
 		        tiles[i].index, stored, err))
 			return false;
-		if (memcmp(stored, tiles[i].hashes, sizeof(stored)) != 0)
+		if (!bytes_equal(BYTES_OF(stored),
+		        bytes_of(tiles[i].hashes, sizeof(stored))))
 			return error_set(err, ERR_INTERNAL,
 			    "tile %u/%llu does not match its entries",
 			    tiles[i].level,

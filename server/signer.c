@@ -239,7 +239,7 @@ hello_receive(struct signer *s, const struct signer_options *options,
 {
 	AUTO(hasher) h = {0};
 	uint8_t packet[SIGNER_MESSAGE_MAX];
-	size_t len;
+	size_t len = 0;
 
 	return hasher_open(&h, err) &&
 	    packet_receive(s, hello_wait_ms(options), packet, &len, err) &&

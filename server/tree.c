@@ -491,7 +491,8 @@ tree_load(struct tree *t, uint64_t size, struct error *err)
 		growing_drop(t, l);
 		if (!load_level(t, &c, l, size, err))
 			return false;
-		for (unsigned i = 0; i < count % TILE_WIDTH; i++) {
+		for (unsigned i = 0; t->growing[l] && i < count % TILE_WIDTH;
+		     i++) {
 			struct hash slot = t->growing[l]->node[i];
 
 			tile_set(&c.hasher, t->growing[l], i, &slot);

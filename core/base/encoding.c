@@ -176,7 +176,7 @@ hex_decode(struct bytes in, uint8_t *out, size_t n)
 		if (hex_value(in.ptr[i]) < 0)
 			return false;
 	for (size_t i = 0; i < n; i++)
-		out[i] = (uint8_t)(hex_value(in.ptr[2 * i]) << 4 |
+		out[i] = (uint8_t)(hex_value(in.ptr[2 * i]) * 16 +
 		    hex_value(in.ptr[2 * i + 1]));
 	return true;
 }

@@ -175,7 +175,7 @@ read_string(const struct found *from, struct bytes *out, struct error *err)
 static bool
 read_bytes(const struct found *from, struct buf *out, struct error *err)
 {
-	struct bytes text;
+	struct bytes text = {0};
 
 	if (!read_string(from, &text, err))
 		return false;
@@ -312,9 +312,9 @@ read_verifier(const struct found *from, struct verifier *out, struct error *err)
 	    [DETAILS] = {"keyDetails", "key_details"},
 	};
 	static const struct field raw_bytes = {"rawBytes", "raw_bytes"};
-	struct found found[COUNT], raw;
+	struct found found[COUNT] = {0}, raw = {0};
 	const struct found *key;
-	enum key_algorithm details;
+	enum key_algorithm details = KEY_ECDSA_P256;
 
 	if (!from->json)
 		return missing(&from->place, err);

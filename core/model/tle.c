@@ -133,7 +133,7 @@ get_proof(const json_t *root, struct tle *out, struct error *err)
 	const json_t *proof = json_object_get(root, "inclusionProof");
 	const json_t *note = json_object_get(
 	    json_object_get(proof, "checkpoint"), "envelope");
-	uint64_t index;
+	uint64_t index = 0;
 
 	if (!get_number(proof, "logIndex", &index, err) ||
 	    !get_number(proof, "treeSize", &out->size, err) ||

@@ -35,7 +35,7 @@ entries_verify(struct hasher *h, struct bytes bundle, const struct hash *leaves,
 
 	reader_init(&r, bundle);
 	for (unsigned i = 0; i < count; i++) {
-		struct bytes entry;
+		struct bytes entry = {0};
 		struct hash leaf;
 
 		if (!entries_next(&r, &entry, err))

@@ -92,7 +92,7 @@ parse_line(
 static bool
 parse_lines(struct bytes in, struct note *out, struct error *err)
 {
-	size_t offsets[NOTE_MAX_SIGNATURES];
+	size_t offsets[NOTE_MAX_SIGNATURES] = {0};
 	struct reader r = {in};
 	struct bytes line;
 

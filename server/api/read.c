@@ -246,7 +246,7 @@ bool
 api_inclusion(struct api *api, struct exchange *x, struct bytes rest,
     struct error *err)
 {
-	uint64_t index, size;
+	uint64_t index = 0, size = 0;
 	struct tree_cursor c;
 	struct node_reader nodes;
 	struct proof proof;
@@ -278,7 +278,7 @@ bool
 api_consistency(struct api *api, struct exchange *x, struct bytes rest,
     struct error *err)
 {
-	uint64_t old_size, new_size;
+	uint64_t old_size = 0, new_size = 0;
 	struct tree_cursor c;
 	struct node_reader nodes;
 	struct proof proof;

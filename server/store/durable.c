@@ -14,7 +14,7 @@ durable_path(const char *dir, const char *name)
 	size_t len = strlen(dir) + strlen(name) + 2;
 	char *path = malloc(len);
 	if (path)
-		snprintf(path, len, "%s/%s", dir, name);
+		(void)snprintf(path, len, "%s/%s", dir, name);
 	return path;
 }
 

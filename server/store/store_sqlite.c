@@ -311,7 +311,7 @@ static bool
 give_up(struct store *s, int rc, const char *what, struct error *err)
 {
 	char text[128];
-	snprintf(text, sizeof(text), "%s", sqlite3_errmsg(s->db));
+	(void)snprintf(text, sizeof(text), "%s", sqlite3_errmsg(s->db));
 	bool full = sqlite_full(s->db, rc);
 	int undone = SQLITE_OK;
 	if (!sqlite3_get_autocommit(s->db))
