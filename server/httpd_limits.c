@@ -13,6 +13,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "core/base/reader.h"
+
 #define LINGER_MS      2000 /* for a refused client to read why */
 #define BUSY_MS	     2
 #define EXHAUSTED_MS   100  /* pause when descriptors ran out */
@@ -176,8 +178,8 @@ proxy_parse(const char *text, struct proxy *out, struct error *err)
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
 	char address[INET6_ADDRSTRLEN];
-	unsigned width = 0, bits = 0;
-	char extra;
+	unsigned width = 0;
+	uint64_t bits = 0;
 
 	if (len < sizeof(address)) {
 		memcpy(address, text, len);
@@ -186,12 +188,12 @@ proxy_parse(const char *text, struct proxy *out, struct error *err)
 	if (len >= sizeof(address) ||
 	    !address_parse(address, &out->net, &width) ||
 	    (slash &&
-		(sscanf(slash + 1, "%3u%c", &bits, &extra) != 1 ||
+		(!decimal_parse(bytes_str(slash + 1), &bits) ||
 		    bits > width)))
 		return error_set(err, ERR_USAGE,
 		    "trusted proxy '%s' is not an address or ADDRESS/BITS",
 		    text);
-	out->bits = 128 - width + (slash ? bits : width);
+	out->bits = 128 - width + (slash ? (unsigned)bits : width);
 	return true;
 }
 
@@ -297,11 +299,23 @@ split_listen(const char *text, char *host, size_t host_size, char *port,
 	return true;
 }
 
+static unsigned
+bound_port(const struct sockaddr_storage *bound)
+{
+	struct sockaddr_in6 six = {0};
+	struct sockaddr_in four = {0};
+
+	memcpy(&six, bound, sizeof(six));
+	memcpy(&four, bound, sizeof(four));
+	return ntohs(bound->ss_family == AF_INET6 ? six.sin6_port
+						  : four.sin_port);
+}
+
 static bool
 bind_to(struct httpd *h, const struct addrinfo *ai)
 {
 	int on = 1, off = 0, unsent = UNSENT_MAX;
-	struct sockaddr_storage bound;
+	struct sockaddr_storage bound = {0};
 	socklen_t len = sizeof(bound);
 	int fd = socket(ai->ai_family,
 	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
@@ -322,9 +336,7 @@ bind_to(struct httpd *h, const struct addrinfo *ai)
 	    listen(fd, SOMAXCONN) != 0 ||
 	    getsockname(fd, (struct sockaddr *)&bound, &len) != 0)
 		return false;
-	h->port = ntohs(bound.ss_family == AF_INET6
-		? ((struct sockaddr_in6 *)(void *)&bound)->sin6_port
-		: ((struct sockaddr_in *)(void *)&bound)->sin_port);
+	h->port = bound_port(&bound);
 	return true;
 }
 
@@ -554,7 +566,7 @@ static void
 accept_some(struct httpd *h)
 {
 	for (unsigned i = 0; i < ACCEPT_BURST; i++) {
-		struct sockaddr_storage from;
+		struct sockaddr_storage from = {0};
 		socklen_t len = sizeof(from);
 		int fd;
 

@@ -375,7 +375,7 @@ read_hashedrekord(
 	    [CONTENT] = {"content", "content"},
 	    [VERIFIER] = {"verifier", "verifier"},
 	};
-	struct found found[COUNT], inner[INNER];
+	struct found found[COUNT] = {0}, inner[INNER] = {0};
 	AUTO(buf) digest = BUF_INIT(ENTRY_REQUEST_MAX);
 	AUTO(buf) content = BUF_INIT(ENTRY_REQUEST_MAX);
 	AUTO(verifier) v = {.der = BUF_INIT(ENTRY_REQUEST_MAX)};
@@ -443,7 +443,7 @@ read_envelope(const struct found *from, struct envelope *out, struct error *err)
 	    [SIG] = {"sig", "sig"},
 	    [KEYID] = {"keyid", "keyid"},
 	};
-	struct found found[COUNT], single, inner[INNER];
+	struct found found[COUNT] = {0}, single = {0}, inner[INNER] = {0};
 
 	if (!from->json)
 		return missing(&from->place, err);
@@ -473,7 +473,7 @@ read_dsse(const struct found *from, struct entry *out, struct error *err)
 	    [ENVELOPE] = {"envelope", "envelope"},
 	    [VERIFIERS] = {"verifiers", "verifiers"},
 	};
-	struct found found[COUNT], single;
+	struct found found[COUNT] = {0}, single = {0};
 	AUTO(envelope)
 	envelope = {
 	    .payload = BUF_INIT(ENTRY_REQUEST_MAX),
@@ -520,7 +520,7 @@ entry_request_parse(struct bytes json, struct entry *out, struct error *err)
 	    [DSSE] = {"dsseRequestV002", "dsse_request_v002"},
 	};
 	AUTO_PTR(json_t) value = NULL;
-	struct found request = {0}, found[COUNT];
+	struct found request = {0}, found[COUNT] = {0};
 	struct error why = {0};
 
 	if (!json_parse(json, ENTRY_REQUEST_MAX, &value, &why))
