@@ -31,9 +31,9 @@
 #include "core/model/entry.h"
 #include "core/model/tle.h"
 
-#define ANSWER_MAX (8u << 20)
+#define ANSWER_MAX  (8u << 20)
 #define REQUEST_MAX (1u << 20)
-#define SAMPLE 1000 /* every so many answers one is verified in full */
+#define SAMPLE	    1000 /* every so many answers one is verified in full */
 
 struct options {
 	const char *host;
@@ -153,8 +153,7 @@ make_key(struct load *l)
 	if (!EVP_PKEY_get_bn_param(key, "priv", &l->d) ||
 	    !BN_rand_range(k, l->n) ||
 	    !EC_POINT_mul(group, point, k, NULL, NULL, l->bn) ||
-	    !EC_POINT_get_affine_coordinates(
-	        group, point, l->r, NULL, l->bn) ||
+	    !EC_POINT_get_affine_coordinates(group, point, l->r, NULL, l->bn) ||
 	    !BN_nnmod(l->r, l->r, l->n, l->bn))
 		die("key");
 	l->kinv = BN_mod_inverse(NULL, k, l->n, l->bn);
@@ -205,8 +204,7 @@ put_submission(struct load *l, uint64_t number, struct buf *out)
 	base64_put(out, bytes_of(der, len + 2));
 	buf_put_str(out, "\",\"verifier\":{");
 	buf_put(out, buf_bytes(&l->verifier));
-	buf_put_str(
-	    out, ",\"keyDetails\":\"PKIX_ECDSA_P256_SHA_256\"}}}}");
+	buf_put_str(out, ",\"keyDetails\":\"PKIX_ECDSA_P256_SHA_256\"}}}}");
 }
 
 static void
@@ -247,7 +245,7 @@ verify_sample(struct load *l, const struct client *c, struct bytes json)
 	entry_format(&e, &leaf);
 	check(tle_parse(json, &t, &err), &err);
 	check(tle_verify(&t, &l->log, buf_bytes(&leaf), &l->hasher,
-	          l->key_verifier, &err),
+		  l->key_verifier, &err),
 	    &err);
 	l->verified++;
 }
@@ -445,9 +443,9 @@ percentile(const struct load *l, double p)
 {
 	size_t i = (size_t)((double)l->latencies * p);
 
-	return l->latencies ? (double)l->latency_ms[i < l->latencies ? i
-	                                                : l->latencies - 1]
-	                    : 0;
+	return l->latencies
+	    ? (double)l->latency_ms[i < l->latencies ? i : l->latencies - 1]
+	    : 0;
 }
 
 static int
@@ -457,14 +455,13 @@ report(struct load *l)
 
 	qsort(l->latency_ms, l->latencies, sizeof(float), by_value);
 	(void)printf("{\"clients\":%zu,\"batch\":%zu,\"entries\":%llu,"
-	             "\"failed\":%llu,\"seconds\":%.3f,\"rate\":%.0f,"
-	             "\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,"
-	             "\"max_ms\":%.3f,\"verified\":%llu}\n",
+		     "\"failed\":%llu,\"seconds\":%.3f,\"rate\":%.0f,"
+		     "\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,"
+		     "\"max_ms\":%.3f,\"verified\":%llu}\n",
 	    l->o.clients, l->o.batch, (unsigned long long)l->done,
-	    (unsigned long long)l->failed, s,
-	    (double)(l->done - l->failed) / s, percentile(l, 0.5),
-	    percentile(l, 0.9), percentile(l, 0.99), percentile(l, 1),
-	    (unsigned long long)l->verified);
+	    (unsigned long long)l->failed, s, (double)(l->done - l->failed) / s,
+	    percentile(l, 0.5), percentile(l, 0.9), percentile(l, 0.99),
+	    percentile(l, 1), (unsigned long long)l->verified);
 	return l->failed > 0 || l->done < l->o.entries;
 }
 
@@ -485,26 +482,46 @@ read_options(struct options *o, int argc, char **argv)
 	};
 	int c;
 
-	*o = (struct options){
-	    .host = "127.0.0.1", .clients = 1, .entries = 1000, .timeout_s = 600};
+	*o = (struct options){.host = "127.0.0.1",
+	    .clients = 1,
+	    .entries = 1000,
+	    .timeout_s = 600};
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		unsigned long long n = optarg ? strtoull(optarg, NULL, 10) : 0;
 
 		switch (c) {
-		case 'p': o->port = (unsigned)n; break;
-		case 'c': o->clients = (size_t)n; break;
-		case 'n': o->entries = n; break;
-		case 'b': o->batch = (size_t)n; break;
-		case 'f': o->first = n; break;
-		case 'r': o->rate = (unsigned)n; break;
-		case 'x': o->x509 = true; break;
-		case 'v': o->vkey = optarg; break;
-		case 't': o->timeout_s = (unsigned)n; break;
+		case 'p':
+			o->port = (unsigned)n;
+			break;
+		case 'c':
+			o->clients = (size_t)n;
+			break;
+		case 'n':
+			o->entries = n;
+			break;
+		case 'b':
+			o->batch = (size_t)n;
+			break;
+		case 'f':
+			o->first = n;
+			break;
+		case 'r':
+			o->rate = (unsigned)n;
+			break;
+		case 'x':
+			o->x509 = true;
+			break;
+		case 'v':
+			o->vkey = optarg;
+			break;
+		case 't':
+			o->timeout_s = (unsigned)n;
+			break;
 		default:
 			(void)fputs("usage: load --port P [--clients N] "
-			            "[--entries N] [--batch K] [--first N] "
-			            "[--rate R] [--x509] [--vkey V] "
-			            "[--timeout S]\n",
+				    "[--entries N] [--batch K] [--first N] "
+				    "[--rate R] [--x509] [--vkey V] "
+				    "[--timeout S]\n",
 			    stderr);
 			exit(2);
 		}

@@ -22,18 +22,17 @@ http_open(unsigned timeout_ms, struct error *err)
 		return NULL;
 	}
 	ok = curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->error) ==
-	        CURLE_OK &&
+		CURLE_OK &&
 	    curl_easy_setopt(h->curl, CURLOPT_PROTOCOLS_STR, "http,https") ==
-	        CURLE_OK &&
-	    curl_easy_setopt(h->curl, CURLOPT_FOLLOWLOCATION, 0L) ==
-	        CURLE_OK &&
+		CURLE_OK &&
+	    curl_easy_setopt(h->curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
 	    curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	    curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS,
-	        (long)timeout_ms) == CURLE_OK &&
+		(long)timeout_ms) == CURLE_OK &&
 	    curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) ==
-	        CURLE_OK &&
-	    curl_easy_setopt(h->curl, CURLOPT_USERAGENT,
-	        "mtlog/" MTLOG_VERSION) == CURLE_OK;
+		CURLE_OK &&
+	    curl_easy_setopt(
+		h->curl, CURLOPT_USERAGENT, "mtlog/" MTLOG_VERSION) == CURLE_OK;
 	if (!ok) {
 		http_close(h);
 		(void)error_set(err, ERR_INTERNAL, "libcurl refuses an option");
@@ -61,8 +60,8 @@ take_body(char *data, size_t size, size_t count, void *arg)
 }
 
 static bool
-perform(struct http *h, const char *url, struct http_answer *out,
-    struct error *err)
+perform(
+    struct http *h, const char *url, struct http_answer *out, struct error *err)
 {
 	curl_off_t retry = 0;
 	long status = 0;
@@ -78,8 +77,8 @@ perform(struct http *h, const char *url, struct http_answer *out,
 		    "%s: the answer is larger than %zu bytes", url,
 		    out->body.limit);
 	if (rc == CURLE_URL_MALFORMAT || rc == CURLE_UNSUPPORTED_PROTOCOL)
-		return error_set(err, ERR_USAGE,
-		    "%s is not an http or https address", url);
+		return error_set(
+		    err, ERR_USAGE, "%s is not an http or https address", url);
 	if (rc != CURLE_OK)
 		return error_reason(err, ERR_UNAVAILABLE, "network", "%s: %s",
 		    url, h->error[0] ? h->error : curl_easy_strerror(rc));
@@ -91,8 +90,8 @@ perform(struct http *h, const char *url, struct http_answer *out,
 }
 
 bool
-http_get(struct http *h, const char *url, struct http_answer *out,
-    struct error *err)
+http_get(
+    struct http *h, const char *url, struct http_answer *out, struct error *err)
 {
 	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPGET, 1L);
 	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);

@@ -12,7 +12,8 @@
  */
 struct http;
 
-/* http_open makes a client; `timeout_ms` bounds each whole call. ERR_INTERNAL. */
+/* http_open makes a client; `timeout_ms` bounds each whole call. ERR_INTERNAL.
+ */
 struct http *http_open(unsigned timeout_ms, struct error *err) MUST_USE;
 void http_close(struct http *h);
 

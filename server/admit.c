@@ -13,7 +13,7 @@
 #include "server/api/prove.h"
 #include "server/fair.h"
 
-#define SLICE 32 /* lines of a batch before others get their turn */
+#define SLICE	    32 /* lines of a batch before others get their turn */
 #define WORKERS_MAX 64
 #define FAILED_COST 10 /* how much dearer a refused submission counts */
 
@@ -101,8 +101,8 @@ submission_done(void *arg, struct submission *s)
  * are compared (a truncated key once let a log answer for what it lacked).
  */
 static bool
-find_known(struct worker *w, struct submission *s, bool *known,
-    struct error *err)
+find_known(
+    struct worker *w, struct submission *s, bool *known, struct error *err)
 {
 	AUTO(buf) stored = BUF_INIT(UINT16_MAX);
 	uint64_t found[8], complete;
@@ -110,8 +110,8 @@ find_known(struct worker *w, struct submission *s, bool *known,
 
 	*known = false;
 	if (!lookup_find(w->admit->p.lookup, INDEX_LEAF, &s->keys.leaf, 0,
-	        false, sizeof(found) / sizeof(found[0]), found, &n, &complete,
-	        err))
+		false, sizeof(found) / sizeof(found[0]), found, &n, &complete,
+		err))
 		return false;
 	for (size_t i = 0; i < n && !*known; i++) {
 		buf_clear(&stored);
@@ -125,8 +125,8 @@ find_known(struct worker *w, struct submission *s, bool *known,
 
 /* LINE_KNOWN, or LINE_NEW with a place in the pool's flight. */
 static bool
-enter_pool(struct worker *w, struct line *line, uint64_t epoch,
-    struct error *err)
+enter_pool(
+    struct worker *w, struct line *line, uint64_t epoch, struct error *err)
 {
 	struct pool *pool = w->admit->p.pool;
 	bool known;
@@ -160,8 +160,8 @@ enter_pool(struct worker *w, struct line *line, uint64_t epoch,
  * succeed, and it costs no verification.
  */
 static bool
-admit_line(struct worker *w, struct line *line, struct bytes json,
-    struct error *err)
+admit_line(
+    struct worker *w, struct line *line, struct bytes json, struct error *err)
 {
 	AUTO(entry) e = {0};
 	struct submission *s = &line->s;
@@ -323,7 +323,7 @@ answer_line(struct worker *w, struct line *line, const struct head *head,
 	}
 	if (line->state != LINE_REFUSED &&
 	    !prove_entry(&w->cursor, &w->admit->p.log_id, head, line->s.index,
-	        buf_bytes(&line->s.leaf), out, &line->err)) {
+		buf_bytes(&line->s.leaf), out, &line->err)) {
 		out->len = len;
 		line->state = LINE_REFUSED;
 	}
@@ -339,8 +339,8 @@ report_line(struct worker *w, struct line *line, uint64_t began, uint64_t now)
 
 	r->accepted = line->state == LINE_NEW;
 	r->duplicate = line->state == LINE_KNOWN;
-	r->reason = line->state == LINE_REFUSED ? error_reason_name(&line->err)
-	                                        : NULL;
+	r->reason =
+	    line->state == LINE_REFUSED ? error_reason_name(&line->err) : NULL;
 	r->answer = now - began;
 	if (line->state == LINE_NEW && began > line->s.queued_ns)
 		r->queue = began - line->s.queued_ns;

@@ -68,8 +68,9 @@ find(struct cache *c, enum cache_kind kind, uint8_t level, uint64_t index)
 {
 	struct cache_item **p = &c->buckets[bucket_of(kind, level, index)];
 
-	while (*p && ((*p)->kind != kind || (*p)->level != level ||
-	                 (*p)->index != index))
+	while (*p &&
+	    ((*p)->kind != kind || (*p)->level != level ||
+		(*p)->index != index))
 		p = &(*p)->chain;
 	return p;
 }

@@ -33,8 +33,8 @@ struct cache *cache_open(size_t budget, struct error *err) MUST_USE;
 void cache_close(struct cache *c);
 
 /* cache_get returns the item with a reference for the caller, or NULL. */
-struct cache_item *cache_get(struct cache *c, enum cache_kind kind,
-    uint8_t level, uint64_t index);
+struct cache_item *cache_get(
+    struct cache *c, enum cache_kind kind, uint8_t level, uint64_t index);
 
 /* cache_put adds the item with a reference of the cache's own, in place of an
  * older one of the same key. */
@@ -42,8 +42,8 @@ void cache_put(struct cache *c, struct cache_item *item);
 
 /* cache_take removes the item and hands the cache's reference to the caller;
  * NULL if it is not there. */
-struct cache_item *cache_take(struct cache *c, enum cache_kind kind,
-    uint8_t level, uint64_t index);
+struct cache_item *cache_take(
+    struct cache *c, enum cache_kind kind, uint8_t level, uint64_t index);
 
 /* cache_unpin makes a pinned item evictable. */
 void cache_unpin(struct cache *c, struct cache_item *item);

@@ -15,20 +15,20 @@
  */
 
 static bool
-write_beside(const char *folder, const char *name, struct bytes data,
-    struct error *err)
+write_beside(
+    const char *folder, const char *name, struct bytes data, struct error *err)
 {
 	char *path = path_join(folder, name);
 	bool ok = path ? file_create(path, data, 0644, err)
-	               : error_set(err, ERR_INTERNAL, "out of memory");
+		       : error_set(err, ERR_INTERNAL, "out of memory");
 
 	free(path);
 	return ok;
 }
 
 static bool
-copy_beside(const char *from, const char *folder, const char *name,
-    struct error *err)
+copy_beside(
+    const char *from, const char *folder, const char *name, struct error *err)
 {
 	AUTO(buf) text = BUF_INIT(CONFIG_MAX_LEN);
 	char *path = path_join(from, name);
@@ -86,7 +86,7 @@ backup(const struct config *c, const char *folder, struct fsck_head *head,
 	return ok && copy_beside(c->dir, folder, CONFIG_FILE, err) &&
 	    copy_beside(c->dir, folder, "vkey", err) &&
 	    write_beside(folder, "checkpoint",
-	        bytes_of(guard.note, guard.note_len), err);
+		bytes_of(guard.note, guard.note_len), err);
 }
 
 int
@@ -105,7 +105,7 @@ cmd_backup(int argc, char **argv, struct error *err)
 	ok = ok && backup(&c, arguments_value(&a, "to"), &head, err);
 	if (ok)
 		(void)printf("%llu entries in %s. The key and the guard are "
-		             "not in it: keep them elsewhere.\n",
+			     "not in it: keep them elsewhere.\n",
 		    (unsigned long long)head.size, arguments_value(&a, "to"));
 	config_release(&c);
 	arguments_release(&a);

@@ -10,7 +10,7 @@ freeze(const struct config *c, struct error *err)
 	struct signer_options o = {
 	    .key_path = c->key,
 	    .passphrase_path =
-	        c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
+		c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
 	    .guard_path = c->guard,
 	    .guard_copies = (const char *const *)c->guard_copies.items,
 	    .origin = c->origin,
@@ -47,7 +47,7 @@ cmd_freeze(int argc, char **argv, struct error *err)
 	ok = ok && freeze(&c, err);
 	if (ok)
 		(void)printf("%s is frozen. Start the server again: it answers "
-		             "reads, and known entries; new ones get 405.\n",
+			     "reads, and known entries; new ones get 405.\n",
 		    c.origin);
 	config_release(&c);
 	arguments_release(&a);

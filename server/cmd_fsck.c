@@ -25,7 +25,8 @@ tell_problem(void *arg, const char *sentence, bool mended)
 	if (c->json) {
 		buf_put_str(&line, "{\"problem\":");
 		json_put_string(&line, bytes_str(sentence));
-		buf_printf(&line, ",\"mended\":%s}\n", mended ? "true" : "false");
+		buf_printf(
+		    &line, ",\"mended\":%s}\n", mended ? "true" : "false");
 		(void)fwrite(line.ptr, 1, line.len, stdout);
 		return;
 	}
@@ -57,8 +58,8 @@ tell_result(const struct console *c, const struct fsck_result *r)
 		(void)fputs("\r\033[K", stderr);
 	if (c->json)
 		(void)printf("{\"entries\":\"%llu\",\"tiles\":\"%llu\","
-		             "\"indexRows\":\"%llu\",\"problems\":\"%llu\","
-		             "\"mended\":\"%llu\",\"seconds\":%.3f}\n",
+			     "\"indexRows\":\"%llu\",\"problems\":\"%llu\","
+			     "\"mended\":\"%llu\",\"seconds\":%.3f}\n",
 		    (unsigned long long)r->entries,
 		    (unsigned long long)r->tiles,
 		    (unsigned long long)r->index_rows,
@@ -66,7 +67,7 @@ tell_result(const struct console *c, const struct fsck_result *r)
 		    (unsigned long long)r->mended, s);
 	else
 		(void)printf("%s: %llu entries, %llu full tiles, %llu index "
-		             "rows, %llu problems, %llu mended, %.2f s\n",
+			     "rows, %llu problems, %llu mended, %.2f s\n",
 		    r->problems == r->mended ? "clean" : "NOT CLEAN",
 		    (unsigned long long)r->entries,
 		    (unsigned long long)r->tiles,
@@ -77,8 +78,8 @@ tell_result(const struct console *c, const struct fsck_result *r)
 
 /* With --repair nobody else may be at work: the guard's lock is the log's. */
 static bool
-lock_for_repair(const struct config *c, bool repair, struct guard **out,
-    struct error *err)
+lock_for_repair(
+    const struct config *c, bool repair, struct guard **out, struct error *err)
 {
 	struct guard_state state;
 

@@ -48,11 +48,11 @@ make_key(const struct config *c, const char *type, struct error *err)
 	if (type && strcmp(type, "p256") == 0)
 		algorithm = KEY_ECDSA_P256;
 	else if (type && strcmp(type, "ed25519") != 0)
-		return error_set(err, ERR_USAGE,
-		    "--key-type is ed25519 or p256");
-	if (!read_passphrase(c->key_passphrase_file[0] ? c->key_passphrase_file
-	                                               : NULL,
-	        &passphrase, err))
+		return error_set(
+		    err, ERR_USAGE, "--key-type is ed25519 or p256");
+	if (!read_passphrase(
+		c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
+		&passphrase, err))
 		return false;
 	key = private_key_generate(algorithm, err);
 	ok = key &&
@@ -107,7 +107,7 @@ make_guard(const struct config *c, uint64_t identity, struct vkey *vkey,
 	struct signer_options o = {
 	    .key_path = c->key,
 	    .passphrase_path =
-	        c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
+		c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
 	    .guard_path = c->guard,
 	    .guard_copies = (const char *const *)c->guard_copies.items,
 	    .origin = c->origin,
@@ -182,8 +182,8 @@ cmd_init(int argc, char **argv, struct error *err)
 	static const char *const own[] = {"key-type=", NULL};
 	struct config c = {0};
 	struct arguments a;
-	bool ok = arguments_read(argc, argv, own, &a, err) &&
-	    make_log(&a, &c, err);
+	bool ok =
+	    arguments_read(argc, argv, own, &a, err) && make_log(&a, &c, err);
 
 	config_release(&c);
 	arguments_release(&a);

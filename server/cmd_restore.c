@@ -50,14 +50,14 @@ struct restore {
 };
 
 static bool
-add_head(struct restore *r, struct bytes note, const char *from,
-    struct error *err)
+add_head(
+    struct restore *r, struct bytes note, const char *from, struct error *err)
 {
 	struct seen *s = &r->heads[r->head_count];
 
 	if (r->head_count == HEADS_MAX || note.len > sizeof(s->note))
-		return error_set(err, ERR_LIMIT, "%s: too many or too long",
-		    from);
+		return error_set(
+		    err, ERR_LIMIT, "%s: too many or too long", from);
 	if (!note_head(note, &r->vkey, &s->head, err))
 		return error_prefix(err, "%s", from);
 	memcpy(s->note, note.ptr, note.len);
@@ -89,8 +89,8 @@ fetch(struct restore *r, const char *path, size_t limit, struct buf *out,
 	    http_get(http, url, &a, err);
 
 	if (ok && a.status != 200)
-		ok = error_set(err, ERR_UNAVAILABLE, "%s: status %u", url,
-		    a.status);
+		ok = error_set(
+		    err, ERR_UNAVAILABLE, "%s: status %u", url, a.status);
 	if (ok)
 		buf_put(out, buf_bytes(&a.body));
 	buf_release(&a.body);
@@ -115,9 +115,9 @@ collect(struct restore *r, struct error *err)
 	if (r->guard) {
 		r->guard_survived = guard_read(r->guard, &r->guard_state, err);
 		if (!r->guard_survived ||
-		    !add_head(r, bytes_of(r->guard_state.note,
-		                     r->guard_state.note_len),
-		        r->guard, err))
+		    !add_head(r,
+			bytes_of(r->guard_state.note, r->guard_state.note_len),
+			r->guard, err))
 			return error_prefix(err, "--guard");
 	}
 	if (r->seen_file && !add_file(r, r->seen_file, err))
@@ -175,7 +175,7 @@ fetch_bundle(struct restore *r, uint64_t size, struct error *err)
 			return false;
 	return err->code == ERR_NONE && copy_flush(&r->copy, err) &&
 	    (tree_size(r->copy.tree) > have ||
-	        error_set(err, ERR_SYNTAX, "%s: an empty bundle", r->url));
+		error_set(err, ERR_SYNTAX, "%s: an empty bundle", r->url));
 }
 
 /* Up to the largest head that anybody is known to hold. */
@@ -204,8 +204,9 @@ contradiction(struct restore *r, const struct seen *s, struct error *err)
 	char *path = path_join(r->config.dir, "evidence.txt");
 	struct error ignored = {0};
 
-	buf_printf(&text, "Two heads signed by %s contradict each other, or "
-	                  "one of them the entries.\n\n%s\n\n",
+	buf_printf(&text,
+	    "Two heads signed by %s contradict each other, or "
+	    "one of them the entries.\n\n%s\n\n",
 	    r->vkey.name, s->from);
 	buf_put(&text, bytes_of(s->note, s->note_len));
 	buf_printf(&text, "\n%s\n\n", r->heads[0].from);
@@ -253,8 +254,8 @@ make_guard(struct restore *r, bool *frozen, struct error *err)
 		memcpy(s.note, r->largest->note, r->largest->note_len);
 		s.note_len = r->largest->note_len;
 	}
-	ok = store_sqlite.identity(r->store, &s.store_identity, err) && folder &&
-	    folder_create(folder, 0700, err) &&
+	ok = store_sqlite.identity(r->store, &s.store_identity, err) &&
+	    folder && folder_create(folder, 0700, err) &&
 	    guard_create(r->config.guard, &s, err);
 	free(folder);
 	return ok;
@@ -347,10 +348,10 @@ cmd_restore(int argc, char **argv, struct error *err)
 	if (ok)
 		(void)printf("%llu entries restored in %s. %s\n",
 		    (unsigned long long)r->largest->head.size, a.dir,
-		    frozen
-		        ? "No guard proves what was signed last, so this log is "
-		          "frozen: reads only. Make a new one: mtlogd init"
-		        : "The guard survived: the log goes on.");
+		    frozen ? "No guard proves what was signed last, so this "
+			     "log is "
+			     "frozen: reads only. Make a new one: mtlogd init"
+			   : "The guard survived: the log goes on.");
 	if (r)
 		config_release(&r->config);
 	free(r);

@@ -107,7 +107,8 @@ print_json(const struct config *c, const struct status *s)
 static void
 print_text(const struct config *c, const struct status *s)
 {
-	(void)printf("log      %s%s\n", c->origin, s->frozen ? " (frozen)" : "");
+	(void)printf(
+	    "log      %s%s\n", c->origin, s->frozen ? " (frozen)" : "");
 	(void)printf("server   %s", run_state(s));
 	if (s->running)
 		(void)printf(", pid %ld, %s, %s", (long)s->serving.pid,

@@ -19,8 +19,8 @@ add_pair(struct arguments *out, const char *name, size_t name_len,
 
 /* The place of an option in the command's own list; -1 if it is not there. */
 static int
-own_option(const struct arguments *a, const char *name, size_t len,
-    bool *wants_value)
+own_option(
+    const struct arguments *a, const char *name, size_t len, bool *wants_value)
 {
 	for (int i = 0; a->own && a->own[i]; i++) {
 		size_t n = strlen(a->own[i]);
@@ -36,8 +36,8 @@ own_option(const struct arguments *a, const char *name, size_t len,
 
 /* One option; `*used` says how many words it took. */
 static bool
-read_option(struct arguments *out, char **argv, int left, int *used,
-    struct error *err)
+read_option(
+    struct arguments *out, char **argv, int left, int *used, struct error *err)
 {
 	const char *name = argv[0] + 2, *value = strchr(name, '=');
 	size_t len = value ? (size_t)(value - name) : strlen(name);
@@ -47,8 +47,8 @@ read_option(struct arguments *out, char **argv, int left, int *used,
 	*used = 1;
 	if (own >= 0 && !wants_value) {
 		if (value)
-			return error_set(err, ERR_USAGE, "--%.*s takes no value",
-			    (int)len, name);
+			return error_set(err, ERR_USAGE,
+			    "--%.*s takes no value", (int)len, name);
 		out->values[own] = "";
 		return true;
 	}
@@ -116,11 +116,11 @@ command_config(const struct arguments *a, struct config *out, struct error *err)
 	if (!config_load(a->dir, a->config, a->flags, out, err))
 		return err->code == ERR_NOTFOUND
 		    ? error_prefix(err,
-		          "%s is not the folder of a log (mtlogd init makes "
-		          "one)",
-		          a->dir)
+			  "%s is not the folder of a log (mtlogd init makes "
+			  "one)",
+			  a->dir)
 		    : false;
-	log_setup((enum log_format)out->log_format,
-	    (enum log_level)out->log_level);
+	log_setup(
+	    (enum log_format)out->log_format, (enum log_level)out->log_level);
 	return true;
 }

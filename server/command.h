@@ -16,8 +16,8 @@
  * own. Nothing else is allowed.
  */
 struct arguments {
-	const char *dir;     /* --dir */
-	const char *config;  /* --config, or NULL */
+	const char *dir;			  /* --dir */
+	const char *config;			  /* --config, or NULL */
 	const char *flags[COMMAND_FLAGS_MAX + 1]; /* config keys, NULL-ended */
 	size_t flag_count;
 	const char *const *own; /* "name=" or "name", NULL-ended */
@@ -33,12 +33,13 @@ bool arguments_read(int argc, char **argv, const char *const *own,
     struct arguments *out, struct error *err) MUST_USE;
 void arguments_release(struct arguments *a);
 
-/* arguments_value is the value of own option `name`, NULL if it was not given. */
+/* arguments_value is the value of own option `name`, NULL if it was not given.
+ */
 const char *arguments_value(const struct arguments *a, const char *name);
 
 /* command_config loads the configuration for --dir (which must be given). */
-bool command_config(const struct arguments *a, struct config *out,
-    struct error *err) MUST_USE;
+bool command_config(
+    const struct arguments *a, struct config *out, struct error *err) MUST_USE;
 
 /* One command: its exit code, or -1 with `err` set. */
 typedef int command_run(int argc, char **argv, struct error *err);

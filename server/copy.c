@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#define BATCH	   1024
+#define BATCH	    1024
 #define BATCH_BYTES (4u << 20)
-#define CACHE	   (4u << 20)
+#define CACHE	    (4u << 20)
 
 bool
 copy_open(struct copy *c, const struct store_backend *backend,
@@ -92,7 +92,7 @@ copy_range(struct copy *c, struct store_reader *from, uint64_t first,
     uint64_t end, struct error *err)
 {
 	return c->backend->read_entries(
-	           from, first, end - first, each, c, err) &&
+		   from, first, end - first, each, c, err) &&
 	    copy_flush(c, err);
 }
 

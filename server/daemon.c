@@ -51,8 +51,8 @@ struct daemon {
 	struct serving serving;
 	uint64_t watchdog_ns; /* when it was fed last */
 	bool index_told;      /* of its failure, once */
-	bool unsettled;	      /* the sequencer's: settle before the first write */
-	bool wants_space;     /* start again when the disk has space */
+	bool unsettled;	  /* the sequencer's: settle before the first write */
+	bool wants_space; /* start again when the disk has space */
 };
 
 /* What the sequencer asks and tells. */
@@ -124,7 +124,8 @@ ask_restart(void *arg)
 
 /* The metrics page, on a listener of its own. */
 
-/* A stat opens nothing: closing a descriptor of it would drop SQLite's locks. */
+/* A stat opens nothing: closing a descriptor of it would drop SQLite's locks.
+ */
 static uint64_t
 wal_bytes(struct daemon *d)
 {
@@ -233,7 +234,7 @@ open_signer(struct daemon *d, struct error *err)
 	struct signer_options o = {
 	    .key_path = c->key,
 	    .passphrase_path =
-	        c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
+		c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
 	    .guard_path = c->guard,
 	    .guard_copies = (const char *const *)c->guard_copies.items,
 	    .origin = c->origin,
@@ -266,7 +267,7 @@ open_listeners(struct daemon *d, struct error *err)
 	    .threads = (unsigned)c->http_threads,
 	    .max_connections = (unsigned)c->max_connections,
 	    .max_connections_per_client =
-	        (unsigned)c->max_connections_per_client,
+		(unsigned)c->max_connections_per_client,
 	    .max_body = (size_t)c->max_body,
 	    .body_budget = 64u << 20,
 	    .answer_budget = 64u << 20,
@@ -327,16 +328,15 @@ confine(struct daemon *d, struct error *err)
 	const char *const read_write[] = {d->config->database, NULL};
 	/* The configuration is read again at HUP; SQLite reads urandom. Key
 	 * and guard are the signer's alone. */
-	const char *const read_only[] = {
-	    d->config->file, "/dev/urandom", NULL};
+	const char *const read_only[] = {d->config->file, "/dev/urandom", NULL};
 	struct sandbox_options o = {
 	    .profile = SANDBOX_SERVER,
 	    .read_write = read_write,
 	    .read_only = read_only,
 	};
 
-	return sandbox_enter(&o, d->serving.sandbox,
-	    sizeof(d->serving.sandbox), err);
+	return sandbox_enter(
+	    &o, d->serving.sandbox, sizeof(d->serving.sandbox), err);
 }
 
 static bool
@@ -348,8 +348,8 @@ open_store(struct daemon *d, struct error *err)
 	d->store = d->backend->open(folder, false, err);
 	if (!d->store || !d->backend->identity(d->store, &d->identity, err))
 		return false;
-	d->tree = tree_open(d->backend, d->store,
-	    (size_t)d->config->cache_size, err);
+	d->tree =
+	    tree_open(d->backend, d->store, (size_t)d->config->cache_size, err);
 	d->index = d->tree ? index_open(folder, false, err) : NULL;
 	d->lookup = d->index ? lookup_open(d->index, err) : NULL;
 	return d->lookup != NULL;
@@ -385,7 +385,8 @@ recover(struct daemon *d, struct error *err)
 	d->wants_space = r.unsettled && r.found == RECOVER_LATCH;
 	d->unsettled = r.unsettled;
 	if (d->wants_space)
-		health_set(d->health, HEALTH_RESTARTING, true, "%s", r.sentence);
+		health_set(
+		    d->health, HEALTH_RESTARTING, true, "%s", r.sentence);
 	else if (r.found == RECOVER_LATCH)
 		health_set(d->health, HEALTH_LATCHED, true,
 		    "the log takes no new entries: %s", r.sentence);
@@ -424,15 +425,15 @@ open_workers(struct daemon *d, struct error *err)
 	    .health = d->health,
 	    .log_id = d->hello.vkey.log_id,
 	    .workers = c->workers ? (unsigned)c->workers
-	                          : (unsigned)(cpus > 0 ? cpus : 1),
+				  : (unsigned)(cpus > 0 ? cpus : 1),
 	    /* Twice: one address may hold half of what waits for workers. */
 	    .queue_max = 2 * (size_t)c->queue_entries,
 	    .report = report_admit,
 	    .arg = d,
 	};
 
-	d->pool = pool_open(
-	    (size_t)c->queue_entries, (size_t)c->queue_bytes, err);
+	d->pool =
+	    pool_open((size_t)c->queue_entries, (size_t)c->queue_bytes, err);
 	s.pool = a.pool = d->pool;
 	if (!d->pool)
 		return false;
@@ -630,8 +631,7 @@ daemon_run(struct config *config, struct error *err)
 	if (ok)
 		describe(&d);
 	ok = ok && confine(&d, err) && open_store(&d, err) &&
-	    recover(&d, err) && open_workers(&d, err) &&
-	    begin_serving(&d, err);
+	    recover(&d, err) && open_workers(&d, err) && begin_serving(&d, err);
 	if (ok)
 		code = watch(&d);
 	finish(&d);

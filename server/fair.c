@@ -68,7 +68,7 @@ fair_take(struct fair_queue *q)
 	for (size_t i = 0; i < FAIR_BUCKETS; i++)
 		if (q->buckets[i].count > 0 &&
 		    (best == FAIR_BUCKETS ||
-		        q->buckets[i].time < q->buckets[best].time))
+			q->buckets[i].time < q->buckets[best].time))
 			best = i;
 	item = q->buckets[best].first;
 	q->buckets[best].first = item->next;

@@ -39,14 +39,15 @@ void fair_init(struct fair_queue *q, size_t max, uint64_t seed);
 bool fair_put(struct fair_queue *q, struct fair_item *item,
     const struct http_client *client) MUST_USE;
 
-/* fair_again queues an item that was taken before, unfinished: never refused. */
+/* fair_again queues an item that was taken before, unfinished: never refused.
+ */
 void fair_again(struct fair_queue *q, struct fair_item *item);
 
 /* fair_take removes the next item; NULL when empty. */
 struct fair_item *fair_take(struct fair_queue *q);
 
 /* fair_charge adds `cost` (any unit, the same for all) to an item's bucket. */
-void fair_charge(struct fair_queue *q, const struct fair_item *item,
-    uint64_t cost);
+void fair_charge(
+    struct fair_queue *q, const struct fair_item *item, uint64_t cost);
 
 #endif

@@ -13,10 +13,10 @@
 #include "core/tlog/frontier.h"
 #include "server/lookup.h"
 
-#define CHUNK 4096   /* entries that one thread takes at a time */
-#define WINDOW 16    /* chunks on their way */
+#define CHUNK	    4096 /* entries that one thread takes at a time */
+#define WINDOW	    16	 /* chunks on their way */
 #define MAX_THREADS 16
-#define MAX_TOLD 100 /* problems that are told one by one */
+#define MAX_TOLD    100 /* problems that are told one by one */
 
 /* An order-independent sum of row hashes: equal sums, equal sets. */
 struct row_sum {
@@ -66,8 +66,7 @@ struct fsck {
 	bool index_bad;
 };
 
-static void
-problem(struct fsck *f, bool mended, const char *format, ...)
+static void problem(struct fsck *f, bool mended, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 static void
@@ -154,8 +153,8 @@ chunk_take(struct fsck *f)
 	}
 	c->state = CHUNK_TAKEN;
 	c->first = f->next;
-	c->count = f->size - f->next < CHUNK ? (size_t)(f->size - f->next)
-	                                     : CHUNK;
+	c->count =
+	    f->size - f->next < CHUNK ? (size_t)(f->size - f->next) : CHUNK;
 	c->rows = (struct row_sum){0};
 	c->bad = c->err = (struct error){0};
 	f->next += c->count;
@@ -168,8 +167,8 @@ reading_thread(void *arg)
 	struct fsck *f = arg;
 	struct reading r = {.f = f};
 	struct error err = {0};
-	struct store_reader *reader = f->p->backend->reader_open(
-	    f->p->store, &err);
+	struct store_reader *reader =
+	    f->p->backend->reader_open(f->p->store, &err);
 
 	if (reader && !hasher_open(&r.hasher, &err)) {
 		f->p->backend->reader_close(reader);
@@ -179,9 +178,8 @@ reading_thread(void *arg)
 	while ((r.c = chunk_take(f))) {
 		(void)pthread_mutex_unlock(&f->lock);
 		if (reader)
-			(void)(f->p->backend->read_entries(reader,
-			           r.c->first, r.c->count, read_entry, &r,
-			           &r.c->err) &&
+			(void)(f->p->backend->read_entries(reader, r.c->first,
+				   r.c->count, read_entry, &r, &r.c->err) &&
 			    hasher_ok(&r.hasher, &r.c->err));
 		else
 			r.c->err = err;
@@ -206,7 +204,7 @@ check_tile(struct fsck *f, unsigned level, struct error *err)
 
 	f->out->tiles++;
 	same = f->p->backend->read_tile(
-	           f->reader, (uint8_t)level, l->index, stored, &why) &&
+		   f->reader, (uint8_t)level, l->index, stored, &why) &&
 	    bytes_equal(BYTES_OF(stored), BYTES_OF(l->slot));
 	if (same)
 		return true;
@@ -320,8 +318,8 @@ scan_entries(struct fsck *f, struct error *err)
 {
 	pthread_t threads[MAX_THREADS];
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned want = f->p->threads ? f->p->threads
-	                              : (unsigned)(cpus > 0 ? cpus : 1);
+	unsigned want =
+	    f->p->threads ? f->p->threads : (unsigned)(cpus > 0 ? cpus : 1);
 	unsigned started = 0;
 	bool ok;
 
@@ -331,9 +329,9 @@ scan_entries(struct fsck *f, struct error *err)
 	while (started < want && started < MAX_THREADS &&
 	    pthread_create(&threads[started], NULL, reading_thread, f) == 0)
 		started++;
-	ok = started > 0 ? merge_all(f, err)
-	                 : error_set(err, ERR_INTERNAL,
-	                       "cannot start a thread");
+	ok = started > 0
+	    ? merge_all(f, err)
+	    : error_set(err, ERR_INTERNAL, "cannot start a thread");
 	for (unsigned i = 0; i < started; i++)
 		(void)pthread_join(threads[i], NULL);
 	free(f->window);
@@ -414,13 +412,13 @@ begin(struct fsck *f, struct error *err)
 	f->reader = p->backend->reader_open(p->store, err);
 	return f->reader &&
 	    (getrandom(f->secret, sizeof(f->secret), 0) ==
-	            (ssize_t)sizeof(f->secret) ||
-	        error_set(err, ERR_INTERNAL, "no random numbers"));
+		    (ssize_t)sizeof(f->secret) ||
+		error_set(err, ERR_INTERNAL, "no random numbers"));
 }
 
 bool
-fsck_run(const struct fsck_parts *parts, struct fsck_result *out,
-    struct error *err)
+fsck_run(
+    const struct fsck_parts *parts, struct fsck_result *out, struct error *err)
 {
 	struct fsck f = {.p = parts, .out = out};
 	bool ok;

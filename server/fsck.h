@@ -28,11 +28,11 @@ struct fsck_parts {
 };
 
 struct fsck_result {
-	uint64_t entries;      /* in the store */
-	uint64_t tiles;	       /* full tiles compared */
-	uint64_t index_rows;   /* rows compared */
-	uint64_t problems;     /* found */
-	uint64_t mended;       /* of these */
+	uint64_t entries;    /* in the store */
+	uint64_t tiles;	     /* full tiles compared */
+	uint64_t index_rows; /* rows compared */
+	uint64_t problems;   /* found */
+	uint64_t mended;     /* of these */
 };
 
 /*

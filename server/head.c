@@ -37,9 +37,9 @@ head_new(uint64_t size, const struct hash *root, struct bytes note)
 	    .refs = 1,
 	    .free = head_free,
 	};
-	(void)snprintf(h->etag, sizeof(h->etag), "\"%llu-%02x%02x%02x%02x-%zu\"",
-	    (unsigned long long)size, root->b[0], root->b[1], root->b[2],
-	    root->b[3], note.len);
+	(void)snprintf(h->etag, sizeof(h->etag),
+	    "\"%llu-%02x%02x%02x%02x-%zu\"", (unsigned long long)size,
+	    root->b[0], root->b[1], root->b[2], root->b[3], note.len);
 	if (h->note.failed) {
 		head_free(&h->body);
 		return NULL;

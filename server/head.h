@@ -19,8 +19,8 @@ struct head {
 };
 
 /* head_new copies the note; one reference for the caller. NULL: no memory. */
-struct head *head_new(uint64_t size, const struct hash *root,
-    struct bytes note);
+struct head *head_new(
+    uint64_t size, const struct hash *root, struct bytes note);
 
 /* head_release gives a reference back (NULL-safe). */
 void head_release(struct head *h);

@@ -59,8 +59,8 @@ health_close(struct health *h)
 }
 
 void
-health_set(struct health *h, enum health_condition c, bool on,
-    const char *format, ...)
+health_set(
+    struct health *h, enum health_condition c, bool on, const char *format, ...)
 {
 	unsigned bit = 1u << c;
 	va_list ap;
@@ -99,8 +99,8 @@ health_writable(struct health *h, struct error *err)
 		(void)pthread_mutex_lock(&h->lock);
 		memcpy(sentence, h->sentence[c], sizeof(sentence));
 		(void)pthread_mutex_unlock(&h->lock);
-		return error_reason(err, conditions[c].code,
-		    conditions[c].name, "%s", sentence);
+		return error_reason(err, conditions[c].code, conditions[c].name,
+		    "%s", sentence);
 	}
 	return true;
 }

@@ -502,8 +502,8 @@ loop_start(struct httpd *h, struct loop *l, struct error *err)
 	int rc;
 
 	/* Its own limit lies above ours, which tells the client. */
-	l->mhd = MHD_start_daemon(MHD_USE_EPOLL |
-		MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET,
+	l->mhd = MHD_start_daemon(
+	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET,
 	    0, NULL, NULL, on_access, h, MHD_OPTION_CONNECTION_LIMIT,
 	    h->o.max_connections + 64, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    (size_t)HTTPD_POOL_SIZE, MHD_OPTION_CONNECTION_TIMEOUT, 0U,

@@ -16,9 +16,9 @@
 #include "core/base/reader.h"
 
 #define LINGER_MS      2000 /* for a refused client to read why */
-#define BUSY_MS	     2
-#define EXHAUSTED_MS   100  /* pause when descriptors ran out */
-#define DRAIN_GRACE_MS 100  /* a new connection's first request */
+#define BUSY_MS	       2
+#define EXHAUSTED_MS   100 /* pause when descriptors ran out */
+#define DRAIN_GRACE_MS 100 /* a new connection's first request */
 #define ACCEPT_BURST   64
 #define UNSENT_MAX     (128 * 1024) /* bytes the kernel takes ahead */
 
@@ -188,8 +188,7 @@ proxy_parse(const char *text, struct proxy *out, struct error *err)
 	if (len >= sizeof(address) ||
 	    !address_parse(address, &out->net, &width) ||
 	    (slash &&
-		(!decimal_parse(bytes_str(slash + 1), &bits) ||
-		    bits > width)))
+		(!decimal_parse(bytes_str(slash + 1), &bits) || bits > width)))
 		return error_set(err, ERR_USAGE,
 		    "trusted proxy '%s' is not an address or ADDRESS/BITS",
 		    text);
@@ -307,8 +306,8 @@ bound_port(const struct sockaddr_storage *bound)
 
 	memcpy(&six, bound, sizeof(six));
 	memcpy(&four, bound, sizeof(four));
-	return ntohs(bound->ss_family == AF_INET6 ? six.sin6_port
-						  : four.sin_port);
+	return ntohs(
+	    bound->ss_family == AF_INET6 ? six.sin6_port : four.sin_port);
 }
 
 static bool

@@ -273,8 +273,8 @@ bool connection_add(
 
 /* In httpd_options.c: zeros become defaults; the trusted proxies are read. */
 void options_fill(struct httpd *h);
-bool options_proxies(struct httpd *h, const char *const *texts,
-    struct error *err) MUST_USE;
+bool options_proxies(
+    struct httpd *h, const char *const *texts, struct error *err) MUST_USE;
 
 /* conn_set_phase moves to `phase` now, unless the watcher cut the connection:
  * then false. `keep_since` keeps the time of the phase before. */

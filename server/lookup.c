@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define TABLE_MIN 1024
-#define NO_ROW UINT32_MAX
+#define TABLE_MIN    1024
+#define NO_ROW	     UINT32_MAX
 #define IDLE_READERS 8
 
 /*
@@ -45,8 +45,8 @@ lookup_digest_key(struct hasher *h, struct bytes digest, struct hash *out)
 }
 
 void
-lookup_keys_of(struct hasher *h, const struct entry *e,
-    const struct hash *leaf, struct lookup_keys *out)
+lookup_keys_of(struct hasher *h, const struct entry *e, const struct hash *leaf,
+    struct lookup_keys *out)
 {
 	out->leaf = *leaf;
 	lookup_digest_key(h, e->digest, &out->digest);
@@ -154,9 +154,9 @@ lookup_add(struct lookup *l, uint64_t first, const struct lookup_keys *keys,
 
 	(void)pthread_mutex_lock(&l->lock);
 	ok = (s->count + l->moving.count) / LOOKUP_ROWS + count <=
-	        LOOKUP_TAIL_MAX ||
+		LOOKUP_TAIL_MAX ||
 	    error_reason(err, ERR_UNAVAILABLE, "index-behind",
-	        "the lookup index is behind; try again in a while");
+		"the lookup index is behind; try again in a while");
 	ok = ok && segment_grow(s, s->count + count * LOOKUP_ROWS, err);
 	for (size_t i = 0; ok && i < count; i++) {
 		segment_add(s, INDEX_LEAF, &keys[i].leaf, first + i);
@@ -342,8 +342,8 @@ window_add(struct window *w, uint64_t index)
 		return;
 	if (w->count < w->max)
 		w->count++;
-	memmove(&w->out[i + 1], &w->out[i],
-	    (w->count - i - 1) * sizeof(w->out[0]));
+	memmove(
+	    &w->out[i + 1], &w->out[i], (w->count - i - 1) * sizeof(w->out[0]));
 	w->out[i] = index;
 }
 
@@ -355,8 +355,7 @@ segment_find(const struct segment *s, enum index_kind kind,
 		return;
 	for (uint32_t r = s->heads[slot_of(s, kind, key)]; r != NO_ROW;
 	     r = s->next[r])
-		if (s->rows[r].kind == kind &&
-		    hash_equal(&s->rows[r].key, key))
+		if (s->rows[r].kind == kind && hash_equal(&s->rows[r].key, key))
 			window_add(w, s->rows[r].index);
 }
 
@@ -410,8 +409,8 @@ lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
 	r = reader_take(l, err);
 	if (!r)
 		return false;
-	ok = index_find(r, kind, key, from, newest_first, max, stored, &n,
-	    &marker, err);
+	ok = index_find(
+	    r, kind, key, from, newest_first, max, stored, &n, &marker, err);
 	reader_give(l, r);
 	for (size_t i = 0; ok && i < n; i++)
 		window_add(&w, stored[i]);

@@ -12,8 +12,8 @@
  * missed: a row leaves memory only after the file has it.
  */
 #define LOOKUP_FLUSH_ENTRIES 65536   /* entries that start a flush */
-#define LOOKUP_TAIL_MAX 1000000	     /* entries in memory before we refuse */
-#define LOOKUP_ROWS 3		     /* rows an entry */
+#define LOOKUP_TAIL_MAX	     1000000 /* entries in memory before we refuse */
+#define LOOKUP_ROWS	     3	     /* rows an entry */
 
 /* The keys of one entry, in the order of enum index_kind. */
 struct lookup_keys {
@@ -28,14 +28,12 @@ void lookup_keys_of(struct hasher *h, const struct entry *e,
 
 /* lookup_digest_key: the key under which a raw digest of 32, 48 or 64 bytes is
  * indexed. */
-void lookup_digest_key(struct hasher *h, struct bytes digest,
-    struct hash *out);
+void lookup_digest_key(struct hasher *h, struct bytes digest, struct hash *out);
 
 struct lookup;
 
 /* lookup_open: `file` outlives the lookup. lookup_start begins flushing. */
-struct lookup *lookup_open(struct index_file *file, struct error *err)
-    MUST_USE;
+struct lookup *lookup_open(struct index_file *file, struct error *err) MUST_USE;
 bool lookup_start(struct lookup *l, struct error *err) MUST_USE;
 
 /* lookup_close flushes nothing (the tail is replayed at the next start). */
@@ -63,9 +61,8 @@ void lookup_flush_now(struct lookup *l);
  * lookup_find merges tail and file: up to `max` indexes, ascending from `from`,
  * or descending with `newest_first`; complete up to the size in `*complete`.
  */
-bool lookup_find(struct lookup *l, enum index_kind kind,
-    const struct hash *key, uint64_t from, bool newest_first, size_t max,
-    uint64_t *out, size_t *count, uint64_t *complete, struct error *err)
-    MUST_USE;
+bool lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
+    uint64_t from, bool newest_first, size_t max, uint64_t *out, size_t *count,
+    uint64_t *complete, struct error *err) MUST_USE;
 
 #endif

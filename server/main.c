@@ -11,27 +11,27 @@ static const struct {
 	const char *help;
 } commands[] = {
     {"init", cmd_init,
-        "--dir DIR --origin NAME [--listen ADDR:PORT]\n"
-        "                    [--key-type ed25519|p256] [--passphrase-file F]",
-        "make DIR with a new key, database and configuration; print the "
-        "log's vkey"},
+	"--dir DIR --origin NAME [--listen ADDR:PORT]\n"
+	"                    [--key-type ed25519|p256] [--passphrase-file F]",
+	"make DIR with a new key, database and configuration; print the "
+	"log's vkey"},
     {"serve", cmd_serve, "--dir DIR [--listen ADDR:PORT] [--KEY VALUE]...",
-        "serve the log until TERM"},
+	"serve the log until TERM"},
     {"check", cmd_check, "--dir DIR [--list-keys]",
-        "check the configuration and say what would be served"},
+	"check the configuration and say what would be served"},
     {"status", cmd_status, "--dir DIR [--json]",
-        "say how the log is: sizes, readiness, what confines it"},
+	"say how the log is: sizes, readiness, what confines it"},
     {"fsck", cmd_fsck, "--dir DIR [--repair] [--json]",
-        "recompute everything from the entries; 0 if all is right"},
+	"recompute everything from the entries; 0 if all is right"},
     {"backup", cmd_backup, "--dir DIR --to FOLDER",
-        "copy the entries up to one signed checkpoint, beside a running "
-        "server"},
+	"copy the entries up to one signed checkpoint, beside a running "
+	"server"},
     {"restore", cmd_restore,
-        "--dir DIR --from-backup FOLDER --key PEM --guard FILE\n"
-        "                    [--from URL] [--seen FILE]",
-        "make a log again out of a backup, if that is safe"},
+	"--dir DIR --from-backup FOLDER --key PEM --guard FILE\n"
+	"                    [--from URL] [--seen FILE]",
+	"make a log again out of a backup, if that is safe"},
     {"freeze", cmd_freeze, "--dir DIR --yes",
-        "end the log for ever: nothing new is signed"},
+	"end the log for ever: nothing new is signed"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -39,13 +39,13 @@ static const struct {
 static void
 usage(FILE *out)
 {
-	(void)fputs("mtlogd: a transparency log server for signed models\n\n",
-	    out);
+	(void)fputs(
+	    "mtlogd: a transparency log server for signed models\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
 		(void)fprintf(out, "  mtlogd %-8s %s\n      %s\n",
 		    commands[i].name, commands[i].arguments, commands[i].help);
 	(void)fputs("\n  mtlogd --version\n\nSee mtlogd(8) and "
-	            "mtlogd.conf(5).\n",
+		    "mtlogd.conf(5).\n",
 	    out);
 }
 
@@ -71,8 +71,8 @@ run(size_t i, int argc, char **argv)
 		}
 	code = commands[i].run(argc, argv, &err);
 	if (err.code != ERR_NONE)
-		(void)fprintf(stderr, "mtlogd %s: %s\n", commands[i].name,
-		    err.text);
+		(void)fprintf(
+		    stderr, "mtlogd %s: %s\n", commands[i].name, err.text);
 	if (err.code == ERR_USAGE || err.code == ERR_SYNTAX)
 		return EXIT_USAGE;
 	return code < 0 ? EXIT_FOUND : code;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define TABLE 16384 /* chains of leaves in flight; a power of two */
-#define HANDFUL 4   /* so few are committed at once, without gathering */
+#define TABLE	16384 /* chains of leaves in flight; a power of two */
+#define HANDFUL 4     /* so few are committed at once, without gathering */
 
 struct pool {
 	pthread_mutex_t lock;
@@ -87,7 +87,7 @@ flight_find(struct pool *p, const struct submission *s)
 
 	while (f &&
 	    !(hash_equal(&f->keys.leaf, &s->keys.leaf) &&
-	        bytes_equal(buf_bytes(&f->leaf), buf_bytes(&s->leaf))))
+		bytes_equal(buf_bytes(&f->leaf), buf_bytes(&s->leaf))))
 		f = f->chain;
 	return f;
 }
@@ -145,16 +145,16 @@ queue_full(struct error *err)
 }
 
 enum pool_result
-pool_put(struct pool *p, struct submission *s, uint64_t epoch,
-    struct error *err)
+pool_put(
+    struct pool *p, struct submission *s, uint64_t epoch, struct error *err)
 {
 	enum pool_result result = POOL_TAKEN;
 	struct submission **slot = flight_slot(p, &s->keys.leaf);
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	s->queued_ns = (uint64_t)now.tv_sec * 1000000000u +
-	    (uint64_t)now.tv_nsec;
+	s->queued_ns =
+	    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	(void)pthread_mutex_lock(&p->lock);
 	if (join_locked(p, s)) {
 		/* nothing to queue */

@@ -21,7 +21,7 @@ struct submission {
 	struct head *head;
 	struct error err;
 
-	uint64_t queued_ns; /* monotonic, when the pool took it */
+	uint64_t queued_ns;	  /* monotonic, when the pool took it */
 	struct submission *next;  /* the pool's */
 	struct submission *twins; /* the same leaf, submitted meanwhile */
 	struct submission *chain;
@@ -49,13 +49,14 @@ uint64_t pool_epoch(struct pool *p);
 
 enum pool_result { POOL_TAKEN, POOL_LOOK_AGAIN, POOL_REFUSED };
 
-/* pool_join lets `s` wait for an equal leaf in flight; false if there is none. */
+/* pool_join lets `s` wait for an equal leaf in flight; false if there is none.
+ */
 bool pool_join(struct pool *p, struct submission *s);
 
 /* pool_put queues `s` (or joins). POOL_REFUSED sets ERR_UNAVAILABLE, reason
  * "queue-full". */
-enum pool_result pool_put(struct pool *p, struct submission *s, uint64_t epoch,
-    struct error *err);
+enum pool_result pool_put(
+    struct pool *p, struct submission *s, uint64_t epoch, struct error *err);
 
 /* pool_reserve keeps room for a batch's entries, all or nothing; each
  * submission put with `reserved` uses up one, the rest is given back. */

@@ -30,9 +30,8 @@ struct recovery {
 	uint64_t identity;
 };
 
-static bool
-say(struct recovery *r, enum recover_case found, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static bool say(struct recovery *r, enum recover_case found, const char *format,
+    ...) __attribute__((format(printf, 3, 4)));
 
 static bool
 say(struct recovery *r, enum recover_case found, const char *format, ...)
@@ -41,8 +40,7 @@ say(struct recovery *r, enum recover_case found, const char *format, ...)
 
 	r->out->found = found;
 	va_start(ap, format);
-	(void)vsnprintf(
-	    r->out->sentence, sizeof(r->out->sentence), format, ap);
+	(void)vsnprintf(r->out->sentence, sizeof(r->out->sentence), format, ap);
 	va_end(ap);
 	return true;
 }
@@ -101,15 +99,14 @@ tail_tiles(struct recovery *r, struct store_reader *reader, struct error *err)
 	struct hash stored[TILE_WIDTH];
 
 	for (size_t i = 0; i < n; i++) {
-		if (!r->p->backend->read_tile(reader, tiles[i].level,
-		        tiles[i].index, stored, err))
+		if (!r->p->backend->read_tile(
+			reader, tiles[i].level, tiles[i].index, stored, err))
 			return false;
 		if (!bytes_equal(BYTES_OF(stored),
-		        bytes_of(tiles[i].hashes, sizeof(stored))))
+			bytes_of(tiles[i].hashes, sizeof(stored))))
 			return error_set(err, ERR_INTERNAL,
 			    "tile %u/%llu does not match its entries",
-			    tiles[i].level,
-			    (unsigned long long)tiles[i].index);
+			    tiles[i].level, (unsigned long long)tiles[i].index);
 	}
 	return true;
 }
@@ -125,7 +122,7 @@ load_tail(struct recovery *r, struct error *err)
 
 	ok = reader && hasher_open(&t.hasher, err) &&
 	    r->p->backend->read_entries(reader, r->guard.size,
-	        r->stored - r->guard.size, tail_entry, &t, err) &&
+		r->stored - r->guard.size, tail_entry, &t, err) &&
 	    tail_tiles(r, reader, err) && hasher_ok(&t.hasher, err);
 	if (reader)
 		tree_reader_give(r->p->tree, reader);
@@ -164,11 +161,11 @@ sign_forward(struct recovery *r, struct error *err)
 	if (!merkle_root(&c.hasher, &nodes, r->stored, &root, err))
 		return false;
 	if (r->guard.size > 0 &&
-	    !proof_consistency(&c.hasher, &nodes, r->guard.size, r->stored,
-	        &proof, err))
+	    !proof_consistency(
+		&c.hasher, &nodes, r->guard.size, r->stored, &proof, err))
 		return false;
 	if (!signer_sign(r->p->signer, r->stored, &root, &proof, r->identity,
-	        &note, err))
+		&note, err))
 		return false;
 	r->out->head = head_new(r->stored, &root, buf_bytes(&note));
 	if (!r->out->head)
@@ -227,8 +224,8 @@ settle(struct recovery *r, struct error *err)
 }
 
 bool
-recover_log(const struct recover_parts *p, struct recovered *out,
-    struct error *err)
+recover_log(
+    const struct recover_parts *p, struct recovered *out, struct error *err)
 {
 	struct recovery r = {.p = p, .out = out};
 	struct error why = {0};
@@ -258,22 +255,21 @@ recover_log(const struct recover_parts *p, struct recovered *out,
 	if (r.stored == r.guard.size)
 		return guard_head(&r, err) &&
 		    say(&r, RECOVER_EQUAL, "%llu entries",
-		        (unsigned long long)r.stored);
+			(unsigned long long)r.stored);
 	if (out->unsettled)
 		return guard_head(&r, err) &&
 		    say(&r, RECOVER_LATCH,
-		        "the disk is full, and entries wait to be signed; the "
-		        "server starts again when there is space");
+			"the disk is full, and entries wait to be signed; the "
+			"server starts again when there is space");
 	if (p->hello->state.frozen) {
 		(void)error_set(&why, ERR_DENIED,
 		    "the log was frozen before they were signed");
 		return cut_tail(&r, &why, err);
 	}
 	if (!load_tail(&r, &why))
-		return why.code == ERR_IO
-		    ? guard_head(&r, err) &&
-		        say(&r, RECOVER_LATCH, "cannot read: %s", why.text)
-		    : cut_tail(&r, &why, err);
+		return why.code == ERR_IO ? guard_head(&r, err) &&
+			say(&r, RECOVER_LATCH, "cannot read: %s", why.text)
+					  : cut_tail(&r, &why, err);
 	return sign_forward(&r, err);
 }
 
@@ -316,10 +312,10 @@ replay_slice(const struct recover_parts *p, struct replay *r, uint64_t count,
 	    reader, r->first, count, replay_entry, r, err);
 	tree_reader_give(p->tree, reader);
 	return ok &&
-	    merkle_root(&r->cursor->hasher, &nodes, r->first + count, &root,
-	        err) &&
+	    merkle_root(
+		&r->cursor->hasher, &nodes, r->first + count, &root, err) &&
 	    lookup_add(p->lookup, r->first, r->keys, (size_t)count,
-	        r->first + count, &root, err);
+		r->first + count, &root, err);
 }
 
 /* Whether the index was built on this log's tree. */
@@ -342,8 +338,8 @@ marker_sound(const struct recover_parts *p, struct tree_cursor *c,
 }
 
 bool
-recover_index(const struct recover_parts *p, const struct head *head,
-    struct error *err)
+recover_index(
+    const struct recover_parts *p, const struct head *head, struct error *err)
 {
 	AUTO(tree_cursor) c = {0};
 	struct replay r = {.cursor = &c};

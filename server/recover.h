@@ -9,10 +9,10 @@
 
 /* What the start found when it held the database against the guard. */
 enum recover_case {
-	RECOVER_EQUAL,	      /* the same head */
-	RECOVER_FORWARD,      /* entries after the head, all sound: sign them */
-	RECOVER_CUT_TAIL,     /* entries after the head, unsound: dropped */
-	RECOVER_LATCH,	      /* doubt: reads only */
+	RECOVER_EQUAL,	  /* the same head */
+	RECOVER_FORWARD,  /* entries after the head, all sound: sign them */
+	RECOVER_CUT_TAIL, /* entries after the head, unsound: dropped */
+	RECOVER_LATCH,	  /* doubt: reads only */
 };
 
 struct recover_parts {
@@ -27,11 +27,12 @@ struct recover_parts {
 
 struct recovered {
 	enum recover_case found;
-	bool unsettled; /* no space to make everything durable: to be done before
-	                   the first write (RECOVER_EQUAL), or at a restart */
-	uint64_t dropped;	 /* entries of a cut tail */
-	struct head *head;	 /* to publish; NULL if nothing can be served */
-	char sentence[300];	 /* what happened, for the log */
+	bool
+	    unsettled; /* no space to make everything durable: to be done before
+			  the first write (RECOVER_EQUAL), or at a restart */
+	uint64_t dropped;   /* entries of a cut tail */
+	struct head *head;  /* to publish; NULL if nothing can be served */
+	char sentence[300]; /* what happened, for the log */
 };
 
 /*

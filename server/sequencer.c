@@ -131,7 +131,7 @@ read_back(struct sequencer *s, struct batch *b, struct error *err)
 	b->frontier = s->frontier;
 	ok = reader &&
 	    s->p.backend->read_entries(
-	        reader, b->first, b->count, rehash, &r, err);
+		reader, b->first, b->count, rehash, &r, err);
 	if (reader)
 		tree_reader_give(s->p.tree, reader);
 	if (!ok)
@@ -158,11 +158,11 @@ sign(struct sequencer *s, struct batch *b, struct error *err)
 	struct proof proof = {0};
 
 	if (s->frontier.size > 0 &&
-	    !proof_consistency(&s->cursor.hasher, &nodes, s->frontier.size,
-	        size, &proof, err))
+	    !proof_consistency(
+		&s->cursor.hasher, &nodes, s->frontier.size, size, &proof, err))
 		return LATCH;
 	if (!signer_sign(s->p.signer, size, &b->root, &proof,
-	        s->p.store_identity, &note, err))
+		s->p.store_identity, &note, err))
 		return err->code == ERR_BADSIG || err->code == ERR_DENIED
 		    ? LATCH
 		    : START_AGAIN;
@@ -182,8 +182,8 @@ publish(struct sequencer *s, struct batch *b, struct error *err)
 	 * does not find it yet joins the leaf in flight. */
 	httpd_body_hold(&b->head->body);
 	head_publish(s->p.heads, b->head);
-	if (!lookup_add(s->p.lookup, b->first, b->keys, b->count,
-	        b->head->size, &b->head->root, err))
+	if (!lookup_add(s->p.lookup, b->first, b->keys, b->count, b->head->size,
+		&b->head->root, err))
 		return START_AGAIN;
 	return GO_ON;
 }
@@ -206,8 +206,8 @@ finish(struct sequencer *s, struct batch *b, const struct error *err)
 
 /* The steps that write and sign, each timed. */
 static const struct {
-	enum aftermath (*run)(struct sequencer *, struct batch *,
-	    struct error *);
+	enum aftermath (*run)(
+	    struct sequencer *, struct batch *, struct error *);
 	size_t took; /* where in batch_report */
 } steps[] = {
     {integrate, offsetof(struct batch_report, integrate)},

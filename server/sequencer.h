@@ -47,8 +47,8 @@ struct sequencer;
  * sequencer_start begins taking batches; sequencer_close stops after the
  * queue is empty (NULL-safe).
  */
-struct sequencer *sequencer_open(const struct sequencer_parts *parts,
-    struct error *err) MUST_USE;
+struct sequencer *sequencer_open(
+    const struct sequencer_parts *parts, struct error *err) MUST_USE;
 bool sequencer_start(struct sequencer *s, struct error *err) MUST_USE;
 void sequencer_close(struct sequencer *s);
 

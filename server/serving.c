@@ -17,9 +17,11 @@ static const struct {
 	const char *name;
 	size_t at, size;
 } texts[] = {
-#define TEXT(field)                                                           \
-	{#field, offsetof(struct serving, field),                             \
-	    sizeof(((struct serving *)0)->field)}
+#define TEXT(field)                                                            \
+	{                                                                      \
+#field, offsetof(struct serving, field),                       \
+		    sizeof(((struct serving *)0)->field)                       \
+	}
     TEXT(url),
     TEXT(metrics),
     TEXT(sandbox),
@@ -44,8 +46,8 @@ serving_write(const char *database, const struct serving *s, struct error *err)
 	}
 	buf_put_str(&json, "}\n");
 	ok = path ? buf_ok(&json, err) &&
-	        file_write(path, buf_bytes(&json), 0644, err)
-	          : error_set(err, ERR_INTERNAL, "out of memory");
+		file_write(path, buf_bytes(&json), 0644, err)
+		  : error_set(err, ERR_INTERNAL, "out of memory");
 	free(path);
 	return ok;
 }

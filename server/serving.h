@@ -18,8 +18,8 @@ struct serving {
 	char sandbox[100], signer_sandbox[100];
 };
 
-bool serving_write(const char *database, const struct serving *s,
-    struct error *err) MUST_USE;
+bool serving_write(
+    const char *database, const struct serving *s, struct error *err) MUST_USE;
 /* serving_read: ERR_NOTFOUND when no server has been started or it ended
  * cleanly. */
 bool serving_read(const char *database, struct serving *out, struct error *err)

@@ -39,8 +39,8 @@ note_head(struct bytes note, const struct vkey *vkey, struct fsck_head *out,
 }
 
 bool
-signed_head_read(const struct config *c, struct fsck_head *out,
-    struct error *err)
+signed_head_read(
+    const struct config *c, struct fsck_head *out, struct error *err)
 {
 	struct guard_state state;
 	struct vkey vkey;

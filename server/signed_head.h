@@ -19,7 +19,7 @@ bool note_head(struct bytes note, const struct vkey *vkey,
  * verified with the log's vkey. Takes no lock: beside a running server it may
  * be a write old.
  */
-bool signed_head_read(const struct config *c, struct fsck_head *out,
-    struct error *err) MUST_USE;
+bool signed_head_read(
+    const struct config *c, struct fsck_head *out, struct error *err) MUST_USE;
 
 #endif

@@ -173,8 +173,8 @@ append_at(struct tree *t, unsigned level, uint64_t index,
 }
 
 bool
-tree_append(struct tree *t, const struct hash *leaves, size_t count,
-    struct error *err)
+tree_append(
+    struct tree *t, const struct hash *leaves, size_t count, struct error *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (!append_at(t, 0, t->size, &leaves[i], err)) {
@@ -195,8 +195,8 @@ void
 tree_commit(struct tree *t)
 {
 	for (size_t i = 0; i < t->fresh_count; i++) {
-		struct cache_item *item = cache_get(t->cache, CACHE_TILE,
-		    t->fresh[i].level, t->fresh[i].index);
+		struct cache_item *item = cache_get(
+		    t->cache, CACHE_TILE, t->fresh[i].level, t->fresh[i].index);
 
 		if (!item)
 			continue;
@@ -227,8 +227,8 @@ tree_rollback(struct tree *t)
 	}
 	(void)pthread_mutex_unlock(&t->lock);
 	for (size_t i = 0; i < t->fresh_count; i++) {
-		struct cache_item *item = cache_take(t->cache, CACHE_TILE,
-		    t->fresh[i].level, t->fresh[i].index);
+		struct cache_item *item = cache_take(
+		    t->cache, CACHE_TILE, t->fresh[i].level, t->fresh[i].index);
 
 		if (item)
 			httpd_body_release(&item->body);
@@ -316,8 +316,8 @@ tile_find(struct tree *t, unsigned level, uint64_t index)
 }
 
 bool
-tree_mismatch(struct tree *t, struct error *err, const char *what,
-    uint64_t index)
+tree_mismatch(
+    struct tree *t, struct error *err, const char *what, uint64_t index)
 {
 	atomic_store(&t->corrupt, true);
 	return error_reason(err, ERR_INTERNAL, "store-corrupt",
@@ -327,8 +327,8 @@ tree_mismatch(struct tree *t, struct error *err, const char *what,
 
 /* Reads a full tile and its inner nodes; its root is not yet checked. */
 static struct tile_block *
-tile_read(struct tree_cursor *c, unsigned level, uint64_t index,
-    struct error *err)
+tile_read(
+    struct tree_cursor *c, unsigned level, uint64_t index, struct error *err)
 {
 	struct tree *t = c->tree;
 	struct tile_block *tile = tile_new((uint8_t)level, index);
@@ -358,8 +358,8 @@ tile_read(struct tree_cursor *c, unsigned level, uint64_t index,
 
 /* The tile with a reference for the caller, from wherever it is. */
 static struct tile_block *
-tile_get(struct tree_cursor *c, unsigned level, uint64_t index,
-    struct error *err)
+tile_get(
+    struct tree_cursor *c, unsigned level, uint64_t index, struct error *err)
 {
 	struct tree *t = c->tree;
 	struct tile_block *tile = tile_find(t, level, index);
@@ -369,8 +369,8 @@ tile_get(struct tree_cursor *c, unsigned level, uint64_t index,
 		return tile;
 	/* The parent's slot proves it; the right edge ends the recursion. */
 	if (level == TILE_MAX_LEVEL) {
-		(void)error_set(err, ERR_INTERNAL, "no tile above level %u",
-		    level);
+		(void)error_set(
+		    err, ERR_INTERNAL, "no tile above level %u", level);
 		return NULL;
 	}
 	tile = tile_get(c, level + 1, index / TILE_WIDTH, err);
@@ -392,8 +392,8 @@ tile_get(struct tree_cursor *c, unsigned level, uint64_t index,
 
 /* The tile, kept by the cursor: proofs ask for the same few again and again. */
 static struct tile_block *
-tile_hold(struct tree_cursor *c, unsigned level, uint64_t index,
-    struct error *err)
+tile_hold(
+    struct tree_cursor *c, unsigned level, uint64_t index, struct error *err)
 {
 	struct tile_block *tile = c->held[level];
 
@@ -409,8 +409,8 @@ tile_hold(struct tree_cursor *c, unsigned level, uint64_t index,
 }
 
 static bool
-node_read(void *arg, struct node_place place, struct hash *out,
-    struct error *err)
+node_read(
+    void *arg, struct node_place place, struct hash *out, struct error *err)
 {
 	struct tree_cursor *c = arg;
 	unsigned level = place.height / TILE_HEIGHT;
@@ -443,8 +443,8 @@ tree_tile(struct tree_cursor *c, struct tile_place place,
 }
 
 bool
-tree_leaf(struct tree_cursor *c, uint64_t index, struct hash *out,
-    struct error *err)
+tree_leaf(
+    struct tree_cursor *c, uint64_t index, struct hash *out, struct error *err)
 {
 	return node_read(c, (struct node_place){0, index}, out, err);
 }
@@ -465,8 +465,8 @@ load_level(struct tree *t, struct tree_cursor *c, unsigned level, uint64_t size,
 		return error_set(err, ERR_INTERNAL, "out of memory");
 	t->growing[level] = tile;
 	if (level == 0)
-		return tree_leaves_hash(c, first, count - first, tile->node,
-		    err);
+		return tree_leaves_hash(
+		    c, first, count - first, tile->node, err);
 	for (uint64_t i = first; i < count; i++) {
 		struct tile_block *below = tile_read(c, level - 1, i, err);
 

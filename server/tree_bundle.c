@@ -9,7 +9,7 @@
 #include "server/tree_private.h"
 
 #define BUNDLE_MAX_LEN (TILE_WIDTH * (2 + ENTRY_MAX_LEN))
-#define GZIP_WINDOW (15 + 16) /* zlib: a gzip header around 32 KiB windows */
+#define GZIP_WINDOW    (15 + 16) /* zlib: a gzip header around 32 KiB windows */
 
 /* A verified entry bundle; `ends[i]` is where entry i ends in the bytes. */
 struct bundle_block {
@@ -48,8 +48,8 @@ tree_leaves_hash(struct tree_cursor *c, uint64_t first, uint64_t count,
 
 	if (!r)
 		return false;
-	ok = c->tree->backend->read_entries(r, first, count, hash_entry, &s,
-	    err);
+	ok = c->tree->backend->read_entries(
+	    r, first, count, hash_entry, &s, err);
 	tree_reader_give(c->tree, r);
 	return ok && hasher_ok(&c->hasher, err);
 }
@@ -121,7 +121,7 @@ bundle_read(struct tree_cursor *c, struct tile_place place, struct error *err)
 	r = tree_reader_take(c->tree, err);
 	ok = r &&
 	    c->tree->backend->read_entries(
-	        r, s.first, place.width, bundle_entry, &s, err);
+		r, s.first, place.width, bundle_entry, &s, err);
 	if (r)
 		tree_reader_give(c->tree, r);
 	if (!ok) {
@@ -145,7 +145,7 @@ bundle_compress(const struct bundle_block *plain, struct error *err)
 	b->count = plain->count;
 	b->gzip = true;
 	if (deflateInit2(&z, 1, Z_DEFLATED, GZIP_WINDOW, 8,
-	        Z_DEFAULT_STRATEGY) != Z_OK) {
+		Z_DEFAULT_STRATEGY) != Z_OK) {
 		bundle_free(&b->item.body);
 		(void)error_set(err, ERR_INTERNAL, "zlib does not start");
 		return NULL;
@@ -188,8 +188,8 @@ bundle_get(struct tree_cursor *c, struct tile_place place, struct error *err)
 }
 
 static struct bundle_block *
-bundle_get_gzip(struct tree_cursor *c, struct tile_place place,
-    struct error *err)
+bundle_get_gzip(
+    struct tree_cursor *c, struct tile_place place, struct error *err)
 {
 	struct cache *cache = c->tree->cache;
 	struct bundle_block *plain, *b;
@@ -214,8 +214,8 @@ bool
 tree_bundle(struct tree_cursor *c, struct tile_place place, bool gzip,
     struct httpd_body **out, size_t *len, struct error *err)
 {
-	struct bundle_block *b = gzip ? bundle_get_gzip(c, place, err)
-	                              : bundle_get(c, place, err);
+	struct bundle_block *b =
+	    gzip ? bundle_get_gzip(c, place, err) : bundle_get(c, place, err);
 
 	if (!b)
 		return false;
@@ -245,8 +245,8 @@ copy_entry(void *arg, uint64_t index, struct bytes leaf, struct error *err)
 }
 
 bool
-tree_entry(struct tree_cursor *c, uint64_t index, struct buf *out,
-    struct error *err)
+tree_entry(
+    struct tree_cursor *c, uint64_t index, struct buf *out, struct error *err)
 {
 	struct entry_copy e = {.cursor = c, .out = out};
 	struct store_reader *r = tree_reader_take(c->tree, err);

@@ -36,8 +36,8 @@ struct tree {
 };
 
 /* tree_mismatch marks the store as corrupt and sets `err`; returns false. */
-bool tree_mismatch(struct tree *t, struct error *err, const char *what,
-    uint64_t index);
+bool tree_mismatch(
+    struct tree *t, struct error *err, const char *what, uint64_t index);
 
 /* tree_leaf reads one leaf hash of the tree. */
 bool tree_leaf(struct tree_cursor *c, uint64_t index, struct hash *out,

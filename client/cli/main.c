@@ -15,11 +15,11 @@ static const struct {
 	const char *help;
 } verbs[] = {
     {"submit", cli_submit,
-        "--log URL --vkey VKEY [--output FOLDER] [--json] FILE...",
-        "log signed statements; verify each answer and keep its proof "
-        "(FILE.tlog-proof). Safe to repeat"},
+	"--log URL --vkey VKEY [--output FOLDER] [--json] FILE...",
+	"log signed statements; verify each answer and keep its proof "
+	"(FILE.tlog-proof). Safe to repeat"},
     {"proof", cli_proof, "verify --vkey VKEY --submission FILE PROOF",
-        "check offline that a statement is in the log"},
+	"check offline that a statement is in the log"},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -81,8 +81,8 @@ cli_log_key(const char *word, struct vkey *out, struct error *err)
 }
 
 bool
-cli_submission(const char *path, struct buf *json, struct buf *leaf,
-    struct error *err)
+cli_submission(
+    const char *path, struct buf *json, struct buf *leaf, struct error *err)
 {
 	AUTO(entry) e = {0};
 
@@ -97,8 +97,8 @@ cli_submission(const char *path, struct buf *json, struct buf *leaf,
 static void
 usage(FILE *out)
 {
-	(void)fputs("mtlog: log signed models and check that they are logged\n\n",
-	    out);
+	(void)fputs(
+	    "mtlog: log signed models and check that they are logged\n\n", out);
 	for (size_t i = 0; i < VERBS; i++)
 		(void)fprintf(out, "  mtlog %-7s %s\n      %s\n", verbs[i].name,
 		    verbs[i].arguments, verbs[i].help);

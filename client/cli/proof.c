@@ -25,8 +25,8 @@ verify(const char *path, const char *proof, const struct vkey *log,
 	struct hash hash;
 	bool ok = v && hasher_open(&h, err) &&
 	    cli_submission(path, &json, &leaf, err) &&
-	    entry_parse(buf_bytes(&leaf), &e, err) && entry_verify(&e, v, err) &&
-	    file_read(proof, &text, err) &&
+	    entry_parse(buf_bytes(&leaf), &e, err) &&
+	    entry_verify(&e, v, err) && file_read(proof, &text, err) &&
 	    tlog_proof_parse(buf_bytes(&text), &p, err);
 
 	if (ok) {

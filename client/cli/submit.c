@@ -50,9 +50,9 @@ add_line(struct submit *s, struct bytes json, struct error *err)
 	free(line);
 	return !s->body.failed ||
 	    error_set(err, ERR_LIMIT,
-	        "the submissions are larger than %u bytes; submit fewer files "
-	        "at a time",
-	        BATCH_BYTES);
+		"the submissions are larger than %u bytes; submit fewer files "
+		"at a time",
+		BATCH_BYTES);
 }
 
 static bool
@@ -113,8 +113,8 @@ post(struct submit *s, struct http_answer *answer, struct error *err)
 }
 
 static bool
-keep_proof(struct submit *s, const char *file, const struct tle *t,
-    struct error *err)
+keep_proof(
+    struct submit *s, const char *file, const struct tle *t, struct error *err)
 {
 	AUTO(buf) text = BUF_INIT(PROOF_LIMIT);
 	const char *name = strrchr(file, '/');
@@ -129,20 +129,21 @@ keep_proof(struct submit *s, const char *file, const struct tle *t,
 	tlog_proof_format(&p, &text);
 	if (s->folder)
 		ok = asprintf(&path, "%s/%s.tlog-proof", s->folder,
-		         name ? name + 1 : file) > 0;
+			 name ? name + 1 : file) > 0;
 	else
 		ok = asprintf(&path, "%s.tlog-proof", file) > 0;
 	if (!ok)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	ok = buf_ok(&text, err) && file_write(path, buf_bytes(&text), 0644, err);
+	ok =
+	    buf_ok(&text, err) && file_write(path, buf_bytes(&text), 0644, err);
 	if (ok && s->json)
 		(void)printf("{\"file\":\"%s\",\"logIndex\":\"%llu\","
-		             "\"treeSize\":\"%llu\",\"proof\":\"%s\"}\n",
+			     "\"treeSize\":\"%llu\",\"proof\":\"%s\"}\n",
 		    file, (unsigned long long)t->index,
 		    (unsigned long long)t->size, path);
 	else if (ok)
 		(void)printf("%s: entry %llu of %s, proven in a tree of %llu; "
-		             "%s\n",
+			     "%s\n",
 		    file, (unsigned long long)t->index, s->log.name,
 		    (unsigned long long)t->size, path);
 	free(path);
@@ -159,7 +160,7 @@ take_line(struct submit *s, size_t i, struct bytes line, struct error *err)
 		return refused(400, line, err);
 	return tle_parse(line, &t, err) &&
 	    tle_verify(&t, &s->log, buf_bytes(&s->leaves[i]), &s->hasher,
-	        s->verifier, err) &&
+		s->verifier, err) &&
 	    keep_proof(s, s->files[i], &t, err);
 }
 

@@ -59,8 +59,8 @@ missing(struct error *err, const char *name)
 
 /* protojson: 64-bit numbers are strings; integers are read as well. */
 static bool
-get_number(const json_t *object, const char *name, uint64_t *out,
-    struct error *err)
+get_number(
+    const json_t *object, const char *name, uint64_t *out, struct error *err)
 {
 	const json_t *v = json_object_get(object, name);
 
@@ -78,16 +78,16 @@ hash_of(const json_t *v, struct hash *out)
 {
 	AUTO(buf) raw = BUF_INIT(HASH_LEN);
 
-	if (!json_is_string(v) ||
-	    !base64_decode_lenient(json_text(v), &raw) || raw.len != HASH_LEN)
+	if (!json_is_string(v) || !base64_decode_lenient(json_text(v), &raw) ||
+	    raw.len != HASH_LEN)
 		return false;
 	memcpy(out->b, raw.ptr, HASH_LEN);
 	return true;
 }
 
 static bool
-get_hash(const json_t *object, const char *name, struct hash *out,
-    struct error *err)
+get_hash(
+    const json_t *object, const char *name, struct hash *out, struct error *err)
 {
 	return hash_of(json_object_get(object, name), out) ||
 	    missing(err, name);
@@ -104,8 +104,8 @@ get_hashes(const json_t *object, struct proof *out, struct error *err)
 		return missing(err, "hashes");
 	if (n > PROOF_MAX_HASHES)
 		return error_set(err, ERR_LIMIT,
-		    "log entry: a proof of %zu hashes; at most %d can be",
-		    n, PROOF_MAX_HASHES);
+		    "log entry: a proof of %zu hashes; at most %d can be", n,
+		    PROOF_MAX_HASHES);
 	for (size_t i = 0; i < n; i++)
 		if (!hash_of(json_array_get(list, i), &out->hashes[i]))
 			return missing(err, "hashes");
@@ -119,20 +119,20 @@ get_kind(const json_t *root, struct error *err)
 	const json_t *kind = json_object_get(root, "kindVersion");
 
 	if (bytes_equal(json_text(json_object_get(kind, "kind")),
-	        BYTES_LIT("hashedrekord")) &&
+		BYTES_LIT("hashedrekord")) &&
 	    bytes_equal(json_text(json_object_get(kind, "version")),
-	        BYTES_LIT("0.0.2")))
+		BYTES_LIT("0.0.2")))
 		return true;
-	return error_set(err, ERR_SYNTAX,
-	    "log entry: not of kind hashedrekord 0.0.2");
+	return error_set(
+	    err, ERR_SYNTAX, "log entry: not of kind hashedrekord 0.0.2");
 }
 
 static bool
 get_proof(const json_t *root, struct tle *out, struct error *err)
 {
 	const json_t *proof = json_object_get(root, "inclusionProof");
-	const json_t *note = json_object_get(
-	    json_object_get(proof, "checkpoint"), "envelope");
+	const json_t *note =
+	    json_object_get(json_object_get(proof, "checkpoint"), "envelope");
 	uint64_t index = 0;
 
 	if (!get_number(proof, "logIndex", &index, err) ||
@@ -173,8 +173,8 @@ tle_parse(struct bytes json, struct tle *out, struct error *err)
 	if (!json_parse(json, TLE_MAX_LEN, &value, err))
 		return error_prefix(err, "log entry");
 	ok = get_number(value, "logIndex", &out->index, err) &&
-	    get_hash(json_object_get(value, "logId"), "keyId", &out->log_id,
-	        err) &&
+	    get_hash(
+		json_object_get(value, "logId"), "keyId", &out->log_id, err) &&
 	    get_kind(value, err) && get_proof(value, out, err) &&
 	    get_body(value, out, err) && buf_ok(&out->storage, err);
 	json_decref(value);

@@ -39,8 +39,8 @@ void api_refuse(void *arg, unsigned status, const char *reason,
     const char *message, struct response *r);
 
 /* A cursor for the length of one request. */
-bool api_cursor_take(struct api *api, struct tree_cursor *out,
-    struct error *err) MUST_USE;
+bool api_cursor_take(
+    struct api *api, struct tree_cursor *out, struct error *err) MUST_USE;
 void api_cursor_give(struct api *api, struct tree_cursor *c);
 
 /*
@@ -48,8 +48,8 @@ void api_cursor_give(struct api *api, struct tree_cursor *c);
  * exchange, now or later, and returns true; or fails with `err` and has not
  * answered.
  */
-typedef bool api_route(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err);
+typedef bool api_route(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err);
 
 /* read.c */
 api_route api_checkpoint, api_tile, api_entry, api_inclusion, api_consistency;

@@ -16,8 +16,8 @@ begin(struct response *r, unsigned status, const char *type)
 
 /* The process lives and answers; what it can do is /readyz' business. */
 bool
-api_healthz(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_healthz(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct response r;
 
@@ -31,8 +31,8 @@ api_healthz(struct api *api, struct exchange *x, struct bytes rest,
 }
 
 bool
-api_readyz(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_readyz(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct error why = {0};
 	struct response r;
@@ -51,8 +51,8 @@ api_readyz(struct api *api, struct exchange *x, struct bytes rest,
 }
 
 bool
-api_openapi(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_openapi(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct response r;
 
@@ -66,8 +66,8 @@ api_openapi(struct api *api, struct exchange *x, struct bytes rest,
 }
 
 bool
-api_vkey(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_vkey(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct response r;
 
@@ -101,8 +101,8 @@ put_key(struct api *api, struct buf *out)
 
 /* Sigstore's TrustedRoot, with this log alone. */
 bool
-api_trusted_root(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_trusted_root(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct response r;
 
@@ -126,8 +126,8 @@ api_trusted_root(struct api *api, struct exchange *x, struct bytes rest,
 
 /* Sigstore's SigningConfig v0.2, with this log alone. */
 bool
-api_signing_config(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_signing_config(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct response r;
 

@@ -5,8 +5,8 @@
 
 bool
 prove_entry(struct tree_cursor *c, const struct hash *log_id,
-    const struct head *head, uint64_t index, struct bytes leaf,
-    struct buf *out, struct error *err)
+    const struct head *head, uint64_t index, struct bytes leaf, struct buf *out,
+    struct error *err)
 {
 	struct node_reader nodes = tree_nodes(c);
 	struct error why = {0};
@@ -22,10 +22,10 @@ prove_entry(struct tree_cursor *c, const struct hash *log_id,
 
 	merkle_leaf(&c->hasher, leaf, &hash);
 	if (!proof_inclusion(
-	        &c->hasher, &nodes, index, head->size, &t.proof, err))
+		&c->hasher, &nodes, index, head->size, &t.proof, err))
 		return false;
 	if (!proof_verify_inclusion(&c->hasher, index, head->size, &hash,
-	        &t.proof, &head->root, &why))
+		&t.proof, &head->root, &why))
 		return error_reason(err, ERR_INTERNAL, "proof-failed",
 		    "the inclusion proof of entry %llu does not verify: %s",
 		    (unsigned long long)index, why.text);

@@ -11,7 +11,7 @@
  * signed root before a byte is written: ERR_INTERNAL reason "proof-failed".
  */
 bool prove_entry(struct tree_cursor *c, const struct hash *log_id,
-    const struct head *head, uint64_t index, struct bytes leaf,
-    struct buf *out, struct error *err) MUST_USE;
+    const struct head *head, uint64_t index, struct bytes leaf, struct buf *out,
+    struct error *err) MUST_USE;
 
 #endif

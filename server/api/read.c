@@ -20,8 +20,8 @@ newest_head(struct api *api, struct error *err)
 }
 
 bool
-api_checkpoint(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_checkpoint(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct head *head = newest_head(api, err);
 	struct response r;
@@ -82,8 +82,8 @@ tile_body(struct api *api, struct tile_place place, bool gzip,
 }
 
 bool
-api_tile(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_tile(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct tile_place place;
 	struct head *head;
@@ -156,15 +156,15 @@ entry_put(struct api *api, const struct head *head, uint64_t index,
 	if (!api_cursor_take(api, &c, err))
 		return false;
 	ok = tree_entry(&c, index, &leaf, err) &&
-	    prove_entry(&c, &api->vkey.log_id, head, index, buf_bytes(&leaf), out,
-	        err);
+	    prove_entry(
+		&c, &api->vkey.log_id, head, index, buf_bytes(&leaf), out, err);
 	api_cursor_give(api, &c);
 	return ok;
 }
 
 bool
-api_entry(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_entry(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct response r;
 	struct head *head;
@@ -243,8 +243,8 @@ put_hashes(const struct proof *proof, struct buf *out)
 }
 
 bool
-api_inclusion(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_inclusion(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	uint64_t index = 0, size = 0;
 	struct tree_cursor c;
@@ -275,8 +275,8 @@ api_inclusion(struct api *api, struct exchange *x, struct bytes rest,
 }
 
 bool
-api_consistency(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_consistency(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	uint64_t old_size = 0, new_size = 0;
 	struct tree_cursor c;
@@ -285,8 +285,8 @@ api_consistency(struct api *api, struct exchange *x, struct bytes rest,
 	struct response r;
 	bool ok;
 
-	if (!two_numbers(rest, &old_size, &new_size, "<old size>/<new size>",
-	        err) ||
+	if (!two_numbers(
+		rest, &old_size, &new_size, "<old size>/<new size>", err) ||
 	    !within_head(api, new_size, err))
 		return false;
 	if (old_size == 0 || old_size > new_size)

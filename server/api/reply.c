@@ -129,7 +129,8 @@ range_parse(struct bytes value, size_t len, size_t *first, size_t *last)
 	if (!reader_literal(&in, BYTES_LIT("-")))
 		return RANGE_NONE;
 	has_b = reader_decimal(&in, &b);
-	if (!reader_done(&in) || (!has_a && !has_b) || (has_a && has_b && b < a))
+	if (!reader_done(&in) || (!has_a && !has_b) ||
+	    (has_a && has_b && b < a))
 		return RANGE_NONE;
 	if (!has_a) {
 		if (b == 0 || len == 0)
@@ -163,14 +164,14 @@ apply_range(struct exchange *x, struct response *r)
 		return;
 	case RANGE_ONE:
 		r->status = 206;
-		response_header(r, "Content-Range", "bytes %zu-%zu/%zu", first,
-		    last, len);
+		response_header(
+		    r, "Content-Range", "bytes %zu-%zu/%zu", first, last, len);
 		if (r->shared) {
 			r->shared_offset += first;
 			r->shared_len = last - first + 1;
 		} else {
-			memmove(r->text.ptr, r->text.ptr + first,
-			    last - first + 1);
+			memmove(
+			    r->text.ptr, r->text.ptr + first, last - first + 1);
 			r->text.len = last - first + 1;
 		}
 		return;

@@ -15,7 +15,8 @@ struct reply_status {
 /* reply_status_of maps a failure; a few reasons have a status of their own. */
 struct reply_status reply_status_of(const struct error *err);
 
-/* reply_error_body appends {"code":…,"message":"…","details":[{"reason":…}]}. */
+/* reply_error_body appends {"code":…,"message":"…","details":[{"reason":…}]}.
+ */
 void reply_error_body(struct buf *out, const struct error *err);
 
 /* reply_error fills `r` from a failure, with Retry-After where it helps. */
@@ -32,7 +33,7 @@ void reply_text(struct response *r, unsigned status, const char *content_type);
  * equal If-None-Match turns it into 304, a single byte Range into 206 or 416.
  * Then it answers.
  */
-void reply_conditional(struct exchange *x, struct response *r,
-    const char *etag);
+void reply_conditional(
+    struct exchange *x, struct response *r, const char *etag);
 
 #endif

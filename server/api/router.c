@@ -4,7 +4,8 @@
 #include "server/api/api.h"
 #include "server/api/reply.h"
 
-/* Every route. `prefix` routes get what follows; exact ones must match whole. */
+/* Every route. `prefix` routes get what follows; exact ones must match whole.
+ */
 static const struct {
 	const char *path;
 	bool prefix;
@@ -27,7 +28,7 @@ static const struct {
     {"/.well-known/mtlog/vkey", false, false, api_vkey},
     {"/.well-known/mtlog/trusted_root.json", false, false, api_trusted_root},
     {"/.well-known/mtlog/signing_config.json", false, false,
-        api_signing_config},
+	api_signing_config},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -109,7 +110,8 @@ static bool
 wrong_method(bool post, struct error *err)
 {
 	return error_reason(err, ERR_USAGE, "wrong-method",
-	    post ? "this address takes POST" : "this address takes GET or HEAD");
+	    post ? "this address takes POST"
+		 : "this address takes GET or HEAD");
 }
 
 void
@@ -141,8 +143,8 @@ api_handle(void *arg, struct exchange *x)
 }
 
 void
-api_refuse(void *arg, unsigned status, const char *reason,
-    const char *message, struct response *r)
+api_refuse(void *arg, unsigned status, const char *reason, const char *message,
+    struct response *r)
 {
 	static const struct {
 		unsigned status;

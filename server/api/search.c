@@ -7,7 +7,7 @@
 #include "server/api/reply.h"
 
 #define SEARCH_DEFAULT 20
-#define SEARCH_MAX 100 /* entries looked at for one page */
+#define SEARCH_MAX     100 /* entries looked at for one page */
 
 /* What is asked for. The index proposes; the leaf itself decides. */
 struct search {
@@ -33,8 +33,8 @@ read_digest(struct search *s, struct bytes value, struct error *err)
 	size_t n = value.len / 2;
 
 	if ((n != 32 && n != 48 && n != 64) || !hex_decode(value, raw, n))
-		return bad_parameter(err, "digest",
-		    "wants 64, 96 or 128 lower-case hex digits");
+		return bad_parameter(
+		    err, "digest", "wants 64, 96 or 128 lower-case hex digits");
 	s->by_digest = true;
 	buf_clear(&s->digest);
 	buf_put(&s->digest, bytes_of(raw, n));
@@ -47,7 +47,8 @@ read_signer(struct search *s, struct bytes value, struct error *err)
 	s->by_signer = true;
 	return hex_decode(value, s->signer.b, HASH_LEN) ||
 	    bad_parameter(err, "signer",
-	        "wants the SHA-256 of a SubjectPublicKeyInfo in lower-case hex");
+		"wants the SHA-256 of a SubjectPublicKeyInfo in lower-case "
+		"hex");
 }
 
 static bool
@@ -70,7 +71,7 @@ static bool
 read_limit(struct search *s, struct bytes value, struct error *err)
 {
 	return (decimal_parse(value, &s->limit) && s->limit > 0 &&
-	           s->limit <= SEARCH_MAX) ||
+		   s->limit <= SEARCH_MAX) ||
 	    bad_parameter(err, "limit", "wants a number from 1 to 100");
 }
 
@@ -98,8 +99,8 @@ static const struct {
 };
 
 static bool
-read_parameter(struct search *s, struct bytes name, struct bytes value,
-    struct error *err)
+read_parameter(
+    struct search *s, struct bytes name, struct bytes value, struct error *err)
 {
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
 		if (bytes_equal(name, bytes_str(parameters[i].name)))
@@ -197,12 +198,12 @@ search_page(struct api *api, struct tree_cursor *c, const struct search *s,
 		lookup_digest_key(&c->hasher, buf_bytes(&s->digest), &key);
 	if (page_start(s, &from) &&
 	    !lookup_find(api->lookup, kind, &key, from, s->newest_first,
-	        (size_t)s->limit, found, &n, &complete, err))
+		(size_t)s->limit, found, &n, &complete, err))
 		return false;
 	/* What is not published yet is not shown. */
 	size = size < complete ? size : complete;
-	buf_printf(
-	    out, "{\"treeSize\":\"%llu\",\"entries\":[", (unsigned long long)size);
+	buf_printf(out, "{\"treeSize\":\"%llu\",\"entries\":[",
+	    (unsigned long long)size);
 	for (size_t i = 0; i < n; i++) {
 		if (found[i] >= size)
 			continue;
@@ -219,8 +220,8 @@ search_page(struct api *api, struct tree_cursor *c, const struct search *s,
 }
 
 bool
-api_search(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_search(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	struct search s = {
 	    .digest = BUF_INIT(DIGEST_MAX_LEN),

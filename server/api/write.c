@@ -5,8 +5,8 @@
 /* Both answer later, from an admission worker. */
 
 bool
-api_submit(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_submit(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	(void)rest;
 	(void)err;
@@ -15,8 +15,8 @@ api_submit(struct api *api, struct exchange *x, struct bytes rest,
 }
 
 bool
-api_batch(struct api *api, struct exchange *x, struct bytes rest,
-    struct error *err)
+api_batch(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
 	(void)rest;
 	(void)err;

@@ -143,8 +143,8 @@ set_tile(struct store *s, const struct store_tile *tile)
 	struct memory_tile *t = find_tile(s, tile->level, tile->index);
 	if (!t) {
 		void *array = s->tiles;
-		if (!grow(&array, &s->tile_cap, s->tile_count, 1,
-			sizeof(void *)))
+		if (!grow(
+			&array, &s->tile_cap, s->tile_count, 1, sizeof(void *)))
 			return false;
 		s->tiles = array;
 		t = calloc(1, sizeof(*t));
