@@ -536,6 +536,16 @@ verify_witnesses(const struct quorum *q, const struct note *n,
 	return true;
 }
 
+static unsigned
+count_of(uint64_t witnesses)
+{
+	unsigned count = 0;
+
+	for (; witnesses; witnesses >>= 1)
+		count += (unsigned)(witnesses & 1);
+	return count;
+}
+
 static bool
 verify_quorum(
     const struct quorum *q, const struct quorum_result *r, struct error *err)
@@ -547,8 +557,8 @@ verify_quorum(
 		    "the quorum needs cosignatures by ML-DSA keys, which this "
 		    "OpenSSL cannot check");
 	return error_reason(err, ERR_DENIED, "quorum",
-	    "too few witnesses cosigned the checkpoint: %d of the policy's %zu",
-	    __builtin_popcountll(r->cosigned), q->witness_count);
+	    "too few witnesses cosigned the checkpoint: %u of the policy's %zu",
+	    count_of(r->cosigned), q->witness_count);
 }
 
 /* The witnesses who cosigned at `time` or before, or at `time` or after. */

@@ -194,42 +194,45 @@ test_empty(void **state)
 	metrics_close(NULL);
 }
 
+struct sample {
+	const char *sample;
+	double value;
+};
+
+static const struct sample now_samples[] = {
+    {"mtlog_tree_size{stage=\"sequenced\"}", 4},
+    {"mtlog_tree_size{stage=\"integrated\"}", 3},
+    {"mtlog_tree_size{stage=\"signed\"}", 2},
+    {"mtlog_tree_size{stage=\"cosigned\"}", 1},
+    {"mtlog_queue_entries", 5},
+    {"mtlog_queue_bytes", 6},
+    {"mtlog_admission_waiting", 7},
+    {"mtlog_index_tail_entries", 8},
+    {"mtlog_index_size", 9},
+    {"mtlog_index_flushes_total", 10},
+    {"mtlog_wal_bytes", 11},
+    {"mtlog_disk_free_bytes", 12},
+    {"mtlog_cache_bytes", 13},
+    {"mtlog_http_connections", 14},
+    {"mtlog_http_received_total", 15},
+    {"mtlog_http_body_bytes", 16},
+    {"mtlog_http_answer_bytes", 17},
+    {"mtlog_http_cut_total", 18},
+    {"mtlog_http_refused_total{why=\"busy\"}", 19},
+    {"mtlog_http_refused_total{why=\"deadline\"}", 0},
+    {"mtlog_writable", 0},
+    {"mtlog_condition{reason=\"log-latched\"}", 1},
+    {"mtlog_condition{reason=\"disk-low\"}", 0},
+    {"mtlog_sandbox_info{process=\"server\",in_force=\"a \\\"b\\\" "
+     "\\\\ \\n\"}",
+	1},
+    {"mtlog_sandbox_info{process=\"signer\",in_force=\"\"}", 1},
+    {"mtlog_build_info{version=\"" MTLOG_VERSION "\"}", 1},
+};
+
 static void
 test_now(void **state)
 {
-	static const struct {
-		const char *sample;
-		double value;
-	} want[] = {
-	    {"mtlog_tree_size{stage=\"sequenced\"}", 4},
-	    {"mtlog_tree_size{stage=\"integrated\"}", 3},
-	    {"mtlog_tree_size{stage=\"signed\"}", 2},
-	    {"mtlog_tree_size{stage=\"cosigned\"}", 1},
-	    {"mtlog_queue_entries", 5},
-	    {"mtlog_queue_bytes", 6},
-	    {"mtlog_admission_waiting", 7},
-	    {"mtlog_index_tail_entries", 8},
-	    {"mtlog_index_size", 9},
-	    {"mtlog_index_flushes_total", 10},
-	    {"mtlog_wal_bytes", 11},
-	    {"mtlog_disk_free_bytes", 12},
-	    {"mtlog_cache_bytes", 13},
-	    {"mtlog_http_connections", 14},
-	    {"mtlog_http_received_total", 15},
-	    {"mtlog_http_body_bytes", 16},
-	    {"mtlog_http_answer_bytes", 17},
-	    {"mtlog_http_cut_total", 18},
-	    {"mtlog_http_refused_total{why=\"busy\"}", 19},
-	    {"mtlog_http_refused_total{why=\"deadline\"}", 0},
-	    {"mtlog_writable", 0},
-	    {"mtlog_condition{reason=\"log-latched\"}", 1},
-	    {"mtlog_condition{reason=\"disk-low\"}", 0},
-	    {"mtlog_sandbox_info{process=\"server\",in_force=\"a \\\"b\\\" "
-	     "\\\\ \\n\"}",
-		1},
-	    {"mtlog_sandbox_info{process=\"signer\",in_force=\"\"}", 1},
-	    {"mtlog_build_info{version=\"" MTLOG_VERSION "\"}", 1},
-	};
 	struct metrics *m = fresh();
 	struct metrics_now now = {
 	    .sequenced = 4,
@@ -258,8 +261,10 @@ test_now(void **state)
 
 	(void)state;
 	(void)check_page(page);
-	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
-		assert_true(value_of(page, want[i].sample) == want[i].value);
+	for (size_t i = 0; i < sizeof(now_samples) / sizeof(now_samples[0]);
+	     i++)
+		assert_true(value_of(page, now_samples[i].sample) ==
+		    now_samples[i].value);
 	free(page);
 	now.writable = true;
 	now.reason = "";
@@ -270,6 +275,39 @@ test_now(void **state)
 	free(page);
 	metrics_close(m);
 }
+
+static const struct sample count_samples[] = {
+    {"mtlog_submissions_total{result=\"accepted\"}", 2},
+    {"mtlog_submissions_total{result=\"duplicate\"}", 1},
+    {"mtlog_rejects_total{reason=\"bad-signature\"}", 2},
+    {"mtlog_rejects_total{reason=\"queue-full\"}", 1},
+    {"mtlog_phase_seconds_count{phase=\"admit\"}", 6},
+    {"mtlog_phase_seconds_bucket{phase=\"admit\",le=\"0.00005\"}", 2},
+    {"mtlog_phase_seconds_bucket{phase=\"admit\",le=\"0.0001\"}", 6},
+    {"mtlog_phase_seconds_count{phase=\"queue\"}", 2},
+    {"mtlog_phase_seconds_sum{phase=\"queue\"}", 0.002000002},
+    {"mtlog_phase_seconds_count{phase=\"answer\"}", 3},
+    {"mtlog_phase_seconds_count{phase=\"total\"}", 2},
+    {"mtlog_phase_seconds_bucket{phase=\"total\",le=\"0.001\"}", 1},
+    {"mtlog_phase_seconds_bucket{phase=\"total\",le=\"0.0025\"}", 2},
+    {"mtlog_phase_seconds_sum{phase=\"commit\"}", 12.000000001},
+    {"mtlog_phase_seconds_bucket{phase=\"commit\",le=\"10\"}", 1},
+    {"mtlog_phase_seconds_bucket{phase=\"commit\",le=\"+Inf\"}", 2},
+    {"mtlog_phase_seconds_count{phase=\"readback\"}", 2},
+    {"mtlog_phase_seconds_count{phase=\"receive\"}", 1},
+    {"mtlog_phase_seconds_sum{phase=\"receive\"}", 0.000000042},
+    {"mtlog_batch_entries_bucket{le=\"1024\"}", 1},
+    {"mtlog_batch_entries_bucket{le=\"2048\"}", 2},
+    {"mtlog_batch_entries_sum", 1025},
+    {"mtlog_batch_entries_count", 2},
+    {"mtlog_http_requests_total{route=\"/checkpoint\","
+     "status=\"2xx\"}",
+	2},
+    {"mtlog_http_requests_total{route=\"/checkpoint\","
+     "status=\"5xx\"}",
+	1},
+    {"mtlog_http_requests_total{route=\"/tile\",status=\"0xx\"}", 1},
+};
 
 static void
 test_counts(void **state)
@@ -284,41 +322,6 @@ test_counts(void **state)
 	    {.reason = "bad-signature", .admit = 90000},
 	    {.reason = "bad-signature", .admit = 90000},
 	    {.reason = "queue-full"},
-	};
-	static const struct {
-		const char *sample;
-		double value;
-	} want[] = {
-	    {"mtlog_submissions_total{result=\"accepted\"}", 2},
-	    {"mtlog_submissions_total{result=\"duplicate\"}", 1},
-	    {"mtlog_rejects_total{reason=\"bad-signature\"}", 2},
-	    {"mtlog_rejects_total{reason=\"queue-full\"}", 1},
-	    {"mtlog_phase_seconds_count{phase=\"admit\"}", 6},
-	    {"mtlog_phase_seconds_bucket{phase=\"admit\",le=\"0.00005\"}", 2},
-	    {"mtlog_phase_seconds_bucket{phase=\"admit\",le=\"0.0001\"}", 6},
-	    {"mtlog_phase_seconds_count{phase=\"queue\"}", 2},
-	    {"mtlog_phase_seconds_sum{phase=\"queue\"}", 0.002000002},
-	    {"mtlog_phase_seconds_count{phase=\"answer\"}", 3},
-	    {"mtlog_phase_seconds_count{phase=\"total\"}", 2},
-	    {"mtlog_phase_seconds_bucket{phase=\"total\",le=\"0.001\"}", 1},
-	    {"mtlog_phase_seconds_bucket{phase=\"total\",le=\"0.0025\"}", 2},
-	    {"mtlog_phase_seconds_sum{phase=\"commit\"}", 12.000000001},
-	    {"mtlog_phase_seconds_bucket{phase=\"commit\",le=\"10\"}", 1},
-	    {"mtlog_phase_seconds_bucket{phase=\"commit\",le=\"+Inf\"}", 2},
-	    {"mtlog_phase_seconds_count{phase=\"readback\"}", 2},
-	    {"mtlog_phase_seconds_count{phase=\"receive\"}", 1},
-	    {"mtlog_phase_seconds_sum{phase=\"receive\"}", 0.000000042},
-	    {"mtlog_batch_entries_bucket{le=\"1024\"}", 1},
-	    {"mtlog_batch_entries_bucket{le=\"2048\"}", 2},
-	    {"mtlog_batch_entries_sum", 1025},
-	    {"mtlog_batch_entries_count", 2},
-	    {"mtlog_http_requests_total{route=\"/checkpoint\","
-	     "status=\"2xx\"}",
-		2},
-	    {"mtlog_http_requests_total{route=\"/checkpoint\","
-	     "status=\"5xx\"}",
-		1},
-	    {"mtlog_http_requests_total{route=\"/tile\",status=\"0xx\"}", 1},
 	};
 	struct metrics *m = fresh();
 	struct metrics_now now = {0};
@@ -338,8 +341,10 @@ test_counts(void **state)
 	metrics_route(m, "/tile", 600);
 	page = page_of(m, &now);
 	(void)check_page(page);
-	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
-		assert_true(value_of(page, want[i].sample) == want[i].value);
+	for (size_t i = 0; i < sizeof(count_samples) / sizeof(count_samples[0]);
+	     i++)
+		assert_true(value_of(page, count_samples[i].sample) ==
+		    count_samples[i].value);
 	assert_null(strstr(page, "route=\"/tile\",status=\"2xx\""));
 	free(page);
 	metrics_close(m);

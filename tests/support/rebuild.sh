@@ -10,10 +10,12 @@ folder=$BUILD/$1
 target=$2
 shift 2
 unset MAKEFLAGS MFLAGS MAKELEVEL
+[ "$(cat "$folder/configured" 2>/dev/null)" = "$*" ] || rm -rf "$folder"
 mkdir -p "$folder"
 cd "$folder"
-if [ ! -f Makefile ]; then
+if [ ! -f configured ]; then
 	"$SOURCE/configure" -q "$@" >configure.log 2>&1 || { cat configure.log; exit 1; }
+	echo "$*" >configured
 fi
 if ! make -s -k -j"${JOBS:-$(nproc)}" "$target" >make.log 2>&1; then
 	grep -E -A12 'error:|warning:|undefined reference|^(FAIL|ERROR): ' make.log | head -n 300 || true
