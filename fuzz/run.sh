@@ -23,7 +23,7 @@ failed=0
 count=0
 for target in "$build"/fuzz/fuzz_*; do
 	case $target in *.o) continue ;; esac
-	[ -f "$target" ] && [ -x "$target" ] || continue
+	if [ ! -f "$target" ] || [ ! -x "$target" ]; then continue; fi
 	name=${target##*/fuzz_}
 	vectors=$source/tests/vectors/$(folder_of "$name")
 	if [ ! -d "$vectors" ]; then
