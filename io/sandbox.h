@@ -11,10 +11,11 @@
  * inherited by threads made later).
  */
 enum sandbox_profile {
-	SANDBOX_SERVER, /* files below the given folders, sockets already
-			   bound or TCP accept; no exec, no ptrace */
-	SANDBOX_SIGNER, /* descriptors already open only; no socket(), no open
-			 */
+	/* files below the given folders, sockets already bound, accept; no
+	 * exec, no ptrace */
+	SANDBOX_SERVER,
+	/* descriptors already open only; no socket, no open */
+	SANDBOX_SIGNER,
 };
 
 struct sandbox_options {

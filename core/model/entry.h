@@ -41,22 +41,25 @@ struct entry {
  * (schema/openapi.yaml lists them too):
  *
  *	too-large             more than ENTRY_REQUEST_MAX bytes (ERR_LIMIT)
- *	bad-json              no JSON, or JSON with a field twice, trailing
- *data, invalid UTF-8 or deep nesting unknown-field         a field that is not
- *in the request's definition duplicate-field       one field in both spellings,
- *camelCase and snake_case conflicting-fields    both requests, or both a key
- *and a certificate missing-field         a required field is absent, null or
- *empty field-type            an object, array, string or number is something
- *else bad-base64            a `bytes` field is not base64 digest-length not the
- *length of the hash that keyDetails names key-details-unknown   a keyDetails
- *that is not logged here key-details-mismatch  keyDetails of another kind of
- *key than the one given key-form              not a public key in DER of a
- *known kind; also from entry_verify for a point that is not on its curve
+ *	bad-json              no JSON, a field twice, trailing data, invalid
+ *	                      UTF-8 or deep nesting
+ *	unknown-field         not in the request's definition
+ *	duplicate-field       both spellings, camelCase and snake_case
+ *	conflicting-fields    both requests, or both a key and a certificate
+ *	missing-field         a required field is absent, null or empty
+ *	field-type            an object, array, string or number is another
+ *	bad-base64            a `bytes` field is not base64
+ *	digest-length         not the length of the hash keyDetails names
+ *	key-details-unknown   a keyDetails that is not logged here
+ *	key-details-mismatch  keyDetails of another kind than the key
+ *	key-form              not a public key in DER of a known kind; also
+ *	                      entry_verify, for a point not on its curve
  *	certificate-form      not an X.509 certificate in DER with such a key
  *	signature-form        not a signature of that kind of key (an ECDSA one
- *as raw r and s, say) signature-invalid     the signature does not verify
- *(entry_verify) payload-type          a payloadType over ENTRY_DSSE_TYPE_MAX
- *bytes too-many-signatures   an envelope with more than the one that is logged
+ *	                      as raw r and s, say)
+ *	signature-invalid     the signature does not verify (entry_verify)
+ *	payload-type          a payloadType over ENTRY_DSSE_TYPE_MAX bytes
+ *	too-many-signatures   an envelope with more than the one that is logged
  *	too-many-verifiers    likewise
  *
  * All are ERR_SYNTAX but too-large and a key or certificate over its limit
