@@ -449,7 +449,7 @@ admit_open(const struct admit_parts *parts, struct error *err)
 	}
 	a->p = *parts;
 	a->finished_last = &a->finished;
-	(void)getrandom(&seed, sizeof(seed), 0);
+	(void)!getrandom(&seed, sizeof(seed), 0);
 	fair_init(&a->queue, parts->queue_max, seed);
 	(void)pthread_mutex_init(&a->lock, NULL);
 	(void)pthread_cond_init(&a->wake, NULL);

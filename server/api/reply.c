@@ -63,7 +63,7 @@ retry_after(void)
 {
 	uint8_t r = 0;
 
-	(void)getrandom(&r, sizeof(r), GRND_NONBLOCK);
+	(void)!getrandom(&r, sizeof(r), GRND_NONBLOCK);
 	return 1 + r % 4;
 }
 
