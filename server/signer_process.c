@@ -97,7 +97,8 @@ head_sign(struct process *p, const struct signer_request *r, struct buf *note,
 	    .root = r->root,
 	};
 
-	if (!checkpoint_sign(&c, p->key.private, &p->hello.vkey, note, err) ||
+	if (!checkpoint_sign(
+		&c, p->key.private, &p->hello.vkey, p->verifier, note, err) ||
 	    !buf_ok(note, err))
 		return false;
 	next.store_identity = r->store_identity;
@@ -235,8 +236,8 @@ key_try(struct process *p, struct error *err)
 	    .root = p->last.root,
 	};
 
-	return checkpoint_sign(
-		   &c, p->key.private, &p->hello.vkey, &scratch, err) &&
+	return checkpoint_sign(&c, p->key.private, &p->hello.vkey, p->verifier,
+		   &scratch, err) &&
 	    buf_ok(&scratch, err);
 }
 
@@ -275,7 +276,8 @@ init_guards(struct process *p, uint64_t store_identity, struct error *err)
 	struct checkpoint c = {.origin = vkey_name(&p->hello.vkey)};
 
 	merkle_empty_root(&c.root);
-	if (!checkpoint_sign(&c, p->key.private, &p->hello.vkey, &note, err) ||
+	if (!checkpoint_sign(
+		&c, p->key.private, &p->hello.vkey, p->verifier, &note, err) ||
 	    !buf_ok(&note, err))
 		return false;
 	*s = (struct guard_state){

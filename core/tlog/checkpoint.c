@@ -94,31 +94,43 @@ checkpoint_open(struct bytes in, const struct vkey *key,
 	return true;
 }
 
+/* Nothing may be signed that reads as something else. */
+static bool
+text_check(const struct checkpoint *c, struct bytes text,
+    const struct vkey *vkey, struct error *err)
+{
+	struct checkpoint check;
+
+	if (!checkpoint_parse(text, &check, err))
+		return false;
+	if (!bytes_equal(check.origin, vkey_name(vkey)) ||
+	    check.size != c->size || !hash_equal(&check.root, &c->root) ||
+	    !bytes_equal(check.extensions, c->extensions))
+		return error_set(err, ERR_USAGE,
+		    "checkpoint: not one that %s can sign", vkey->name);
+	return true;
+}
+
 bool
 checkpoint_sign(const struct checkpoint *c, struct private_key *key,
-    const struct vkey *vkey, struct buf *out, struct error *err)
+    const struct vkey *vkey, struct key_verifier *verifier, struct buf *out,
+    struct error *err)
 {
-	AUTO(buf) text = BUF_INIT(CHECKPOINT_MAX_LEN);
+	AUTO(buf) note = BUF_INIT(NOTE_MAX_LEN);
 	AUTO(buf) signature = BUF_INIT(SIGNATURE_MAX_LEN);
-	struct key_verifier *verifier;
 	struct checkpoint check;
-	size_t at = out->len;
-	bool ok;
 
-	checkpoint_format(c, &text);
-	if (!buf_ok(&text, err) ||
-	    !private_key_sign(key, buf_bytes(&text), &signature, err))
+	checkpoint_format(c, &note);
+	if (!buf_ok(&note, err) ||
+	    !text_check(c, buf_bytes(&note), vkey, err) ||
+	    !private_key_sign(key, buf_bytes(&note), &signature, err))
 		return false;
-	buf_put(out, buf_bytes(&text));
-	buf_put_u8(out, '\n');
+	buf_put_u8(&note, '\n');
 	note_signature_put(
-	    out, vkey_name(vkey), vkey->key_id, buf_bytes(&signature));
-	if (!buf_ok(out, err))
+	    &note, vkey_name(vkey), vkey->key_id, buf_bytes(&signature));
+	if (!buf_ok(&note, err) ||
+	    !checkpoint_open(buf_bytes(&note), vkey, verifier, &check, err))
 		return false;
-	verifier = key_verifier_open(err);
-	ok = verifier &&
-	    checkpoint_open(bytes_slice(buf_bytes(out), at, out->len), vkey,
-		verifier, &check, err);
-	key_verifier_close(verifier);
-	return ok;
+	buf_put(out, buf_bytes(&note));
+	return buf_ok(out, err);
 }

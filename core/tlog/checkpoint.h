@@ -36,9 +36,14 @@ bool checkpoint_open(struct bytes in, const struct vkey *key,
     struct key_verifier *verifier, struct checkpoint *out, struct error *err)
     MUST_USE;
 
-/* checkpoint_sign appends the whole signed note of `c`, signed by `key`, whose
- * vkey is `vkey`, and verifies what it wrote. */
+/*
+ * checkpoint_sign appends the whole signed note of `c`, signed by `key`, whose
+ * vkey is `vkey`, and verifies what it wrote. The origin must be the vkey's
+ * name. `*out` is as before on failure, and nothing was signed that
+ * checkpoint_parse would not read as `c`.
+ */
 bool checkpoint_sign(const struct checkpoint *c, struct private_key *key,
-    const struct vkey *vkey, struct buf *out, struct error *err) MUST_USE;
+    const struct vkey *vkey, struct key_verifier *verifier, struct buf *out,
+    struct error *err) MUST_USE;
 
 #endif

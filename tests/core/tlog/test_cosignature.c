@@ -208,6 +208,7 @@ test_verify_ed25519(void **state)
 	    {"ed25519-extensions.note", ERR_NONE, T0, T0},
 	    {"ed25519-twice.note", ERR_NONE, T0, T0 + 9},
 	    {"mldsa44.note", ERR_NOTFOUND, 0, 0},
+	    {"ed25519-timed-and-zero.note", ERR_NONE, T0, T0},
 	    {"ed25519-zero.note", ERR_NOTFOUND, 0, 0},
 	    {"ed25519-as-log.note", ERR_BADSIG, 0, 0},
 	    {"ed25519-other-text.note", ERR_BADSIG, 0, 0},

@@ -484,6 +484,36 @@ check_changed(struct bytes proof, const char *name, struct error *err)
 	assert_int_equal(r.cosigned, 0);
 }
 
+/* The order of the lines has no say in the times. */
+static void
+test_times_order(void **state)
+{
+	static const char *const orders[] = {
+	    W1 W2 W3, W1 W3 W2, W2 W1 W3, W2 W3 W1, W3 W1 W2, W3 W2 W1};
+	AUTO(buf) file = BUF_INIT(TLOG_PROOF_MAX_LEN);
+	AUTO(note) n = {0};
+	struct error err = {0};
+	struct tlog_proof p;
+
+	(void)state;
+	load_proof("cosigned", &file, &p);
+	assert_true(note_parse(p.checkpoint, &n, &err));
+	for (size_t i = 0; i < 6; i++)
+		for (unsigned k = 1; k <= 3; k++) {
+			struct quorum_result r;
+			char text[4096];
+
+			(void)snprintf(text, sizeof(text),
+			    LOG "%sgroup g %u w1 w2 w3\nquorum g\n", orders[i],
+			    k);
+			parse(text);
+			assert_true(
+			    quorum_verify(&policy, &n, verifier, &r, &err));
+			assert_int_equal(r.existed_by, T0 + 10 * (k - 1));
+			assert_int_equal(r.fresh_since, T0 + 10 * (3 - k));
+		}
+}
+
 /* A wrong signature by a known key spoils the note, even if it is not needed;
  * by an unknown one it does not matter. */
 static void
@@ -703,6 +733,7 @@ main(void)
 	    cmocka_unit_test(test_met_large),
 	    cmocka_unit_test(test_verify),
 	    cmocka_unit_test(test_verify_refuses),
+	    cmocka_unit_test(test_times_order),
 	    cmocka_unit_test(test_verify_changed),
 	    cmocka_unit_test(test_log_missing),
 	    cmocka_unit_test(test_mldsa44),
