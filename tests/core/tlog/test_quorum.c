@@ -132,62 +132,65 @@ test_format(void **state)
 	}
 }
 
+static const char *const invalid_names[] = {
+    "bad-vkey",
+    "comment-behind",
+    "cr",
+    "delete",
+    "empty",
+    "empty-quorum",
+    "group-none",
+    "keyword-case",
+    "later-member",
+    "later-quorum",
+    "leading-zero",
+    "log-of-cosigner",
+    "log-of-mldsa44",
+    "member-none",
+    "named-none",
+    "negative",
+    "no-k",
+    "no-members",
+    "no-members-all",
+    "no-name",
+    "no-quorum",
+    "no-vkey",
+    "nul",
+    "self",
+    "short-hex",
+    "surplus-log",
+    "surplus-quorum",
+    "surplus-witness",
+    "too-many-needed",
+    "undefined-member",
+    "undefined-quorum",
+    "unknown-keyword",
+    "upper-hex",
+    "vertical-tab",
+    "witness-name-not-of-note",
+    "witness-no-vkey",
+    "witness-of-ecdsa",
+    "wrap",
+    "zero",
+};
+
+static const char *const conflicts[] = {"two-quorums", "member-twice",
+    "two-groups", "group-in-two", "same-name", "group-named-witness",
+    "same-key", "same-key-other-name", "same-key-other-type", "same-key-hex",
+    "same-log", "same-log-other-name"};
+static const char *const limits[] = {
+    "65-witnesses", "65-logs", "65-groups", "long-name", "long-line"};
+
 static void
 test_invalid(void **state)
 {
-	static const char *const names[] = {
-	    "bad-vkey",
-	    "comment-behind",
-	    "cr",
-	    "delete",
-	    "empty",
-	    "empty-quorum",
-	    "group-none",
-	    "keyword-case",
-	    "later-member",
-	    "later-quorum",
-	    "leading-zero",
-	    "log-of-cosigner",
-	    "log-of-mldsa44",
-	    "member-none",
-	    "named-none",
-	    "negative",
-	    "no-k",
-	    "no-members",
-	    "no-members-all",
-	    "no-name",
-	    "no-quorum",
-	    "no-vkey",
-	    "nul",
-	    "self",
-	    "short-hex",
-	    "surplus-log",
-	    "surplus-quorum",
-	    "surplus-witness",
-	    "too-many-needed",
-	    "undefined-member",
-	    "undefined-quorum",
-	    "unknown-keyword",
-	    "upper-hex",
-	    "vertical-tab",
-	    "witness-name-not-of-note",
-	    "witness-no-vkey",
-	    "witness-of-ecdsa",
-	    "wrap",
-	    "zero",
-	};
-	static const char *const conflicts[] = {"two-quorums", "member-twice",
-	    "two-groups", "group-in-two", "same-name", "group-named-witness",
-	    "same-key", "same-key-other-name", "same-key-other-type",
-	    "same-key-hex", "same-log", "same-log-other-name"};
-	static const char *const limits[] = {
-	    "65-witnesses", "65-logs", "65-groups", "long-name", "long-line"};
 	static const struct {
 		const char *const *names;
 		size_t count;
 		enum error_code code;
 	} lists[] = {
-	    {names, sizeof(names) / sizeof(names[0]), ERR_SYNTAX},
+	    {invalid_names, sizeof(invalid_names) / sizeof(invalid_names[0]),
+		ERR_SYNTAX},
 	    {conflicts, sizeof(conflicts) / sizeof(conflicts[0]), ERR_CONFLICT},
 	    {limits, sizeof(limits) / sizeof(limits[0]), ERR_LIMIT},
 	};
@@ -636,85 +639,94 @@ test_proof(void **state)
 	assert_string_equal(err.reason, "quorum");
 }
 
-/* Cosigned checkpoints of a staging log, whose witnesses are unknown. */
+#define ALPHA1                                                                 \
+	"log2025-alpha1.rekor.sigstage.dev+f30d5a99+"                          \
+	"AT5/gERB6AWme8IEtcwaqcZi0hp8ocV4+JRcUnVlQfKP"
+#define ALPHA3                                                                 \
+	"log2025-alpha3.rekor.sigstage.dev+d3d3a70c+"                          \
+	"AZQ93VXPMmj9uZj7U/7CefQ9yy8RgYFv6mKzOseipjqp"
+
+/* Cosigned checkpoints of staging's logs, whose witnesses are unknown. */
+struct public_case {
+	const char *name, *log;
+	unsigned signatures;
+	enum error_code code;
+	unsigned cosignatures; /* payloads of the form of type 04 */
+};
+
+/* The checkpoint of a bundle's first log entry. */
+static struct bytes
+envelope(const json_t *bundle)
+{
+	const json_t *v = json_object_get(bundle, "verificationMaterial");
+
+	v = json_array_get(json_object_get(v, "tlogEntries"), 0);
+	v = json_object_get(v, "inclusionProof");
+	v = json_object_get(v, "checkpoint");
+	return json_text(json_object_get(v, "envelope"));
+}
+
+static unsigned
+count_cosignatures(const struct note *n)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < n->signature_count; i++) {
+		struct error err = {0};
+		struct cosignature c;
+
+		if (cosignature_parse(n->signatures[i].signature,
+			NOTE_COSIGNATURE, &c, &err) &&
+		    c.time > 1750000000 && c.time < 1800000000)
+			count++;
+	}
+	return count;
+}
+
+static void
+check_public(const struct public_case *c, struct bytes file)
+{
+	AUTO_PTR(json_t) bundle = NULL;
+	AUTO(note) n = {0};
+	struct quorum_result r;
+	struct error err = {0};
+	char text[512];
+	bool ok;
+
+	assert_true(json_parse(file, 1 << 20, &bundle, &err));
+	(void)snprintf(text, sizeof(text), "log %s\nquorum none\n", c->log);
+	parse(text);
+	ok = note_parse(envelope(bundle), &n, &err) &&
+	    quorum_verify(&policy, &n, verifier, &r, &err);
+	if (err.code != c->code || ok != (err.code == ERR_NONE))
+		fail_msg("%s: %s", c->name, err.text);
+	assert_int_equal(n.signature_count, c->signatures);
+	assert_int_equal(count_cosignatures(&n), c->cosignatures);
+}
+
 static void
 test_public(void **state)
 {
-	static const struct {
-		const char *name, *log;
-		unsigned signatures;
-		enum error_code code;
-	} cases[] = {
-	    {"rekor2-checkpoint-cosigned",
-		"log2025-alpha1.rekor.sigstage.dev+f30d5a99+"
-		"AT5/gERB6AWme8IEtcwaqcZi0hp8ocV4+JRcUnVlQfKP",
-		2, ERR_NONE},
-	    {"rekor2-checkpoint-multiple-cosigs",
-		"log2025-alpha1.rekor.sigstage.dev+f30d5a99+"
-		"AT5/gERB6AWme8IEtcwaqcZi0hp8ocV4+JRcUnVlQfKP",
-		3, ERR_NONE},
-	    {"rekor2-checkpoint-two-sigs-cosigned",
-		"log2025-alpha1.rekor.sigstage.dev+f30d5a99+"
-		"AT5/gERB6AWme8IEtcwaqcZi0hp8ocV4+JRcUnVlQfKP",
-		3, ERR_NONE},
-	    {"rekor2-dsse-happy-path",
-		"log2025-alpha3.rekor.sigstage.dev+d3d3a70c+"
-		"AZQ93VXPMmj9uZj7U/7CefQ9yy8RgYFv6mKzOseipjqp",
-		4, ERR_NONE},
-	    {"rekor2-checkpoint-missing-log-signature_fail",
-		"log2025-alpha1.rekor.sigstage.dev+f30d5a99+"
-		"AT5/gERB6AWme8IEtcwaqcZi0hp8ocV4+JRcUnVlQfKP",
-		0, ERR_SYNTAX},
-	    {"rekor2-checkpoint-missing-size_fail",
-		"log2025-alpha1.rekor.sigstage.dev+f30d5a99+"
-		"AT5/gERB6AWme8IEtcwaqcZi0hp8ocV4+JRcUnVlQfKP",
-		1, ERR_SYNTAX},
+	static const struct public_case cases[] = {
+	    {"checkpoint-cosigned", ALPHA1, 2, ERR_NONE, 1},
+	    {"checkpoint-multiple-cosigs", ALPHA1, 3, ERR_NONE, 2},
+	    {"checkpoint-two-sigs-cosigned", ALPHA1, 3, ERR_NONE, 1},
+	    {"checkpoint-missing-log-signature_fail", ALPHA1, 0, ERR_SYNTAX, 0},
+	    {"checkpoint-missing-size_fail", ALPHA1, 1, ERR_SYNTAX, 0},
+	    {"dsse-happy-path", ALPHA3, 4, ERR_NONE, 3},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		AUTO(buf) file = BUF_INIT(1 << 20);
-		AUTO(note) n = {0};
-		char path[VECTOR_PATH_MAX], inside[256], text[512];
-		struct quorum_result r;
-		struct error err = {0};
-		const json_t *entry;
-		json_t *bundle;
-		bool ok;
+		char path[VECTOR_PATH_MAX], inside[256];
 
 		(void)snprintf(inside, sizeof(inside),
-		    "sigstore-bundles/%s/bundle.sigstore.json", cases[i].name);
+		    "sigstore-bundles/rekor2-%s/bundle.sigstore.json",
+		    cases[i].name);
 		if (!vector_read(vector_public(path, inside), &file))
 			skip();
-		assert_true(
-		    json_parse(buf_bytes(&file), 1 << 20, &bundle, &err));
-		entry = json_array_get(
-		    json_object_get(
-			json_object_get(bundle, "verificationMaterial"),
-			"tlogEntries"),
-		    0);
-		entry = json_object_get(
-		    json_object_get(
-			json_object_get(entry, "inclusionProof"), "checkpoint"),
-		    "envelope");
-		(void)snprintf(
-		    text, sizeof(text), "log %s\nquorum none\n", cases[i].log);
-		parse(text);
-		ok = note_parse(json_text(entry), &n, &err) &&
-		    quorum_verify(&policy, &n, verifier, &r, &err);
-		assert_int_equal(n.signature_count, cases[i].signatures);
-		for (size_t k = 1; ok && k < n.signature_count; k++) {
-			struct cosignature c;
-
-			if (cosignature_parse(n.signatures[k].signature,
-				NOTE_COSIGNATURE, &c, &err))
-				assert_true(
-				    c.time > 1750000000 && c.time < 1800000000);
-			err = (struct error){0};
-		}
-		json_decref(bundle);
-		if (err.code != cases[i].code || ok != (err.code == ERR_NONE))
-			fail_msg("%s: %s", cases[i].name, err.text);
+		check_public(&cases[i], buf_bytes(&file));
 	}
 }
 
