@@ -349,7 +349,8 @@ do_checkpoint(struct oracle *o, struct reader *words, struct buf *out)
 
 	c.size = number(words);
 	c.root = hash_word(words);
-	need(checkpoint_sign(&c, o->key, &o->vkey, &note, &err), &err);
+	need(checkpoint_sign(&c, o->key, &o->vkey, o->verifier, &note, &err),
+	    &err);
 	put_hex(out, buf_bytes(&note));
 }
 

@@ -239,6 +239,7 @@ test_guard_wrong_empty_root(void **state)
 	AUTO(buf) note = BUF_INIT(GUARD_NOTE_MAX);
 	struct file pem;
 	struct private_key *key;
+	struct key_verifier *verifier;
 	struct checkpoint c = {.root = root_of(TREE_A, 1)};
 
 	(void)state;
@@ -249,7 +250,10 @@ test_guard_wrong_empty_root(void **state)
 	    bytes_of(pem.data, pem.len), (struct bytes){0}, &err);
 	assert_non_null(key);
 	c.origin = vkey_name(&fx.vkey);
-	assert_true(checkpoint_sign(&c, key, &fx.vkey, &note, &err));
+	verifier = key_verifier_open(&err);
+	assert_non_null(verifier);
+	assert_true(checkpoint_sign(&c, key, &fx.vkey, verifier, &note, &err));
+	key_verifier_close(verifier);
 	private_key_close(key);
 	memset(s.note, 0, sizeof(s.note));
 	memcpy(s.note, note.ptr, note.len);
