@@ -41,7 +41,7 @@ def check(condition, what):
 
 def finish():
     print(f"{passed} checks passed, {failed} failed", flush=True)
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed or not passed else 0)
 
 
 def skip(why):
