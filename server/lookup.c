@@ -7,6 +7,7 @@
 #define TABLE_MIN    1024
 #define NO_ROW	     UINT32_MAX
 #define IDLE_READERS 8
+#define FIND_MAX     1000
 
 /*
  * Part of the tail: rows in the order they came, and a hash table of chains.
@@ -347,16 +348,43 @@ window_add(struct window *w, uint64_t index)
 	w->out[i] = index;
 }
 
+/*
+ * What the tail has, into an empty window. Its chains go from the newest row
+ * back, so newest first ends as soon as enough is found; the other way the
+ * last `max` rows before `from` are kept. No row costs more than a step: the
+ * sequencer waits for this lock.
+ */
 static void
-segment_find(const struct segment *s, enum index_kind kind,
-    const struct hash *key, struct window *w)
+tail_find(const struct lookup *l, enum index_kind kind, const struct hash *key,
+    struct window *w)
 {
-	if (s->count == 0)
-		return;
-	for (uint32_t r = s->heads[slot_of(s, kind, key)]; r != NO_ROW;
-	     r = s->next[r])
-		if (s->rows[r].kind == kind && hash_equal(&s->rows[r].key, key))
-			window_add(w, s->rows[r].index);
+	const struct segment *segments[] = {&l->growing, &l->moving};
+	uint64_t ring[FIND_MAX];
+	size_t seen = 0;
+
+	for (size_t i = 0; i < 2 && w->max > 0; i++) {
+		const struct segment *s = segments[i];
+		uint32_t r =
+		    s->count > 0 ? s->heads[slot_of(s, kind, key)] : NO_ROW;
+
+		for (; r != NO_ROW; r = s->next[r]) {
+			const struct index_row *row = &s->rows[r];
+
+			if (row->kind != kind || !hash_equal(&row->key, key))
+				continue;
+			if (!w->newest_first && row->index < w->from)
+				break;
+			if (!before(w, row->index, w->from))
+				ring[seen++ % w->max] = row->index;
+			if (w->newest_first && seen == w->max)
+				break;
+		}
+		if (w->newest_first && seen == w->max)
+			break;
+	}
+	w->count = seen < w->max ? seen : w->max;
+	for (size_t i = 0; i < w->count; i++)
+		w->out[i] = ring[(w->newest_first ? i : seen - 1 - i) % w->max];
 }
 
 static struct index_reader *
@@ -384,8 +412,6 @@ reader_give(struct lookup *l, struct index_reader *r)
 		index_reader_close(r);
 }
 
-#define FIND_MAX 1000
-
 bool
 lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
     uint64_t from, bool newest_first, size_t max, uint64_t *out, size_t *count,
@@ -402,8 +428,7 @@ lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
 	/* Memory first: what moves to the file meanwhile is then seen twice,
 	 * never missed. */
 	(void)pthread_mutex_lock(&l->lock);
-	segment_find(&l->growing, kind, key, &w);
-	segment_find(&l->moving, kind, key, &w);
+	tail_find(l, kind, key, &w);
 	*complete = l->size;
 	(void)pthread_mutex_unlock(&l->lock);
 	r = reader_take(l, err);
