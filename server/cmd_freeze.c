@@ -2,24 +2,19 @@
 #include <stdio.h>
 
 #include "server/command.h"
-#include "server/signer.h"
+#include "server/signed_head.h"
 
 static bool
 freeze(const struct config *c, struct error *err)
 {
-	struct signer_options o = {
-	    .key_path = c->key,
-	    .passphrase_path =
-		c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
-	    .guard_path = c->guard,
-	    .guard_copies = (const char *const *)c->guard_copies.items,
-	    .origin = c->origin,
-	    .lock_wait_ms = 2000,
-	};
+	struct signer_options o;
 	struct signer_hello hello;
-	struct signer *s = signer_start(&o, &hello, err);
+	struct signer *s;
+	struct vkey vkey;
 	bool ok;
 
+	log_signer_options(c, &vkey, &o);
+	s = signer_start(&o, &hello, err);
 	if (!s)
 		return err->code == ERR_CONFLICT
 		    ? error_prefix(err, "stop the server first")

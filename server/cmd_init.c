@@ -7,7 +7,7 @@
 #include "core/crypto/key.h"
 #include "io/file.h"
 #include "server/command.h"
-#include "server/signer.h"
+#include "server/signed_head.h"
 #include "server/store/index.h"
 #include "server/store/store.h"
 
@@ -104,15 +104,9 @@ static bool
 make_guard(const struct config *c, uint64_t identity, struct vkey *vkey,
     struct error *err)
 {
-	struct signer_options o = {
-	    .key_path = c->key,
-	    .passphrase_path =
-		c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
-	    .guard_path = c->guard,
-	    .guard_copies = (const char *const *)c->guard_copies.items,
-	    .origin = c->origin,
-	};
+	struct signer_options o;
 
+	log_signer_options(c, vkey, &o);
 	return make_parent(c->guard, err) &&
 	    signer_init(&o, identity, vkey, err);
 }
@@ -151,15 +145,66 @@ make_folder(const char *dir, struct error *err)
 }
 
 static bool
+list_put(struct config_list *l, struct bytes text, struct error *err)
+{
+	char *item;
+
+	if (l->count == CONFIG_LIST_MAX)
+		return error_set(err, ERR_LIMIT,
+		    "more than %d logs follow each other", CONFIG_LIST_MAX);
+	item = strndup((const char *)text.ptr, text.len);
+	if (!item)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	l->items[l->count++] = item;
+	return true;
+}
+
+/*
+ * The new log takes the place of the one in `dir`, which must never sign
+ * again: two logs that both grow would be two records. Its vkey, and those
+ * that it followed itself, stay trusted.
+ */
+static bool
+follow(const char *dir, struct config *c, struct error *err)
+{
+	AUTO(config) old = {0};
+	AUTO(buf) text = BUF_INIT(4096);
+	struct guard_state guard;
+	struct vkey vkey;
+
+	if (!config_load(dir, NULL, NULL, &old, err) ||
+	    !guard_read(old.guard, &guard, err) ||
+	    !log_vkey_read(dir, &vkey, err))
+		return error_prefix(err, "--follows %s", dir);
+	if (!guard.frozen)
+		return error_set(err, ERR_CONFLICT,
+		    "%s can still grow: end it first with "
+		    "mtlogd freeze --dir %s --yes",
+		    old.origin, dir);
+	if (strcmp(old.origin, c->origin) == 0)
+		return error_set(err, ERR_USAGE,
+		    "a log that follows %s has an --origin of its own",
+		    old.origin);
+	for (size_t i = 0; i < old.former_logs.count; i++)
+		if (!list_put(&c->former_logs,
+			bytes_str(old.former_logs.items[i]), err))
+			return false;
+	vkey_format(&vkey, &text);
+	return buf_ok(&text, err) &&
+	    list_put(&c->former_logs, buf_bytes(&text), err);
+}
+
+static bool
 make_log(const struct arguments *a, struct config *c, struct error *err)
 {
 	AUTO(buf) text = BUF_INIT(4096);
+	const char *old = arguments_value(a, "follows");
 	struct vkey vkey;
 	uint64_t identity;
 
 	if (!config_from_flags(a->dir, a->flags, c, err) ||
-	    !config_check(c, warn, err) || !make_folder(a->dir, err) ||
-	    !folder_local(a->dir, err) ||
+	    (old && !follow(old, c, err)) || !config_check(c, warn, err) ||
+	    !make_folder(a->dir, err) || !folder_local(a->dir, err) ||
 	    !make_key(c, arguments_value(a, "key-type"), err) ||
 	    !make_store(c, &identity, err) ||
 	    !make_guard(c, identity, &vkey, err) ||
@@ -179,7 +224,7 @@ make_log(const struct arguments *a, struct config *c, struct error *err)
 int
 cmd_init(int argc, char **argv, struct error *err)
 {
-	static const char *const own[] = {"key-type=", NULL};
+	static const char *const own[] = {"key-type=", "follows=", NULL};
 	struct config c = {0};
 	struct arguments a;
 	bool ok =

@@ -48,7 +48,8 @@ struct config {
 	char *guard;
 	struct config_list guard_copies;
 	char *key;
-	char *key_passphrase_file; /* "" = the key is not encrypted */
+	char *key_passphrase_file;	/* "" = the key is not encrypted */
+	struct config_list former_logs; /* vkeys */
 	bool public_submissions;
 	struct config_list trusted_proxies; /* ADDR or ADDR/BITS */
 	uint64_t low_water;

@@ -26,6 +26,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     {"key-passphrase-file", KEY_PATH, AT(key_passphrase_file), "",
 	.optional = true,
 	.help = "file whose first line decrypts the key; empty: not encrypted"},
+    {"former-log", KEY_VKEYS, AT(former_logs), "", .optional = true,
+	.help = "vkey of a log that this one follows; stays trusted"},
     {"admit", KEY_CHOICE, 0, "anyone", .choices = "anyone",
 	.help = "whose submissions are taken: anyone's with a valid signature"},
     {"public-submissions", KEY_YES_NO, AT(public_submissions), "no",
@@ -78,7 +80,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 bool
 config_key_repeats(const struct config_key *k)
 {
-	return k->kind == KEY_PROXIES || k->kind == KEY_PATHS;
+	return k->kind == KEY_PROXIES || k->kind == KEY_PATHS ||
+	    k->kind == KEY_VKEYS;
 }
 
 static size_t

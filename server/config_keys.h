@@ -13,6 +13,7 @@ enum key_kind {
 	KEY_PROXIES, /* list of ADDR or ADDR/BITS */
 	KEY_PATH,
 	KEY_PATHS, /* list */
+	KEY_VKEYS, /* list */
 	KEY_SIZE,
 	KEY_COUNT,
 	KEY_SECONDS, /* kept as milliseconds */
@@ -37,7 +38,7 @@ struct config_key {
 
 extern const struct config_key config_keys[];
 
-#define CONFIG_KEYS	29
+#define CONFIG_KEYS	30
 #define CONFIG_NAME_MAX 40
 
 /* config_key_repeats tells whether a key takes several values. */

@@ -117,6 +117,15 @@ proxy_valid(const char *text)
 	    (inet_pton(AF_INET6, host, &a) == 1 && bits <= 128);
 }
 
+static bool
+vkey_valid(const char *text)
+{
+	struct error err = {0};
+	struct vkey vkey;
+
+	return vkey_parse(bytes_str(text), &vkey, &err);
+}
+
 /* What a text of a kind must be; a path may be anything. */
 static const struct {
 	bool (*valid)(const char *text);
@@ -134,6 +143,7 @@ static const struct {
 	"10.0.0.0/8"},
     [KEY_PATH] = {NULL, "the name of a file or folder"},
     [KEY_PATHS] = {NULL, "the name of a file or folder"},
+    [KEY_VKEYS] = {vkey_valid, "a log's vkey: name+hash+key"},
 };
 
 /* An owned copy of the value as it is kept; NULL with `err` set. */
@@ -324,6 +334,7 @@ config_value_set(const struct config_key *k, struct bytes value,
 		return text_set(k, value, c, err);
 	case KEY_PROXIES:
 	case KEY_PATHS:
+	case KEY_VKEYS:
 		return list_add(k, value, c, err);
 	case KEY_SIZE:
 	case KEY_COUNT:
@@ -453,6 +464,7 @@ config_value_format(const struct config_key *k, const struct config *c,
 		buf_put_str(out, relative(c, text_of(c, k)));
 		break;
 	case KEY_PROXIES:
+	case KEY_VKEYS:
 		buf_put_str(out, list->items[n]);
 		break;
 	case KEY_PATHS:
@@ -509,6 +521,7 @@ config_value_equal(
 		return strcmp(text_of(a, k), text_of(b, k)) == 0;
 	case KEY_PROXIES:
 	case KEY_PATHS:
+	case KEY_VKEYS:
 		return list_equal(field_of(a, k), field_of(b, k));
 	case KEY_SIZE:
 	case KEY_COUNT:
@@ -557,6 +570,7 @@ config_range_format(const struct config_key *k, struct buf *out)
 	case KEY_PROXIES:
 	case KEY_PATH:
 	case KEY_PATHS:
+	case KEY_VKEYS:
 		buf_put_str(out, "-");
 		break;
 	}

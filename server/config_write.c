@@ -93,6 +93,7 @@ static const char *const kind_names[] = {
     [KEY_PROXIES] = "address[/bits]",
     [KEY_PATH] = "path",
     [KEY_PATHS] = "path",
+    [KEY_VKEYS] = "vkey",
     [KEY_SIZE] = "size",
     [KEY_COUNT] = "number",
     [KEY_SECONDS] = "seconds",

@@ -22,6 +22,7 @@
 #include "server/metrics.h"
 #include "server/recover.h"
 #include "server/serving.h"
+#include "server/signed_head.h"
 
 #define DRAIN_MS 9000 /* of the ten seconds that TERM may take */
 #define TICK_MS	 500
@@ -230,17 +231,10 @@ raise_descriptors(const struct config *c)
 static bool
 open_signer(struct daemon *d, struct error *err)
 {
-	const struct config *c = d->config;
-	struct signer_options o = {
-	    .key_path = c->key,
-	    .passphrase_path =
-		c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
-	    .guard_path = c->guard,
-	    .guard_copies = (const char *const *)c->guard_copies.items,
-	    .origin = c->origin,
-	    .lock_wait_ms = 2000,
-	};
+	struct signer_options o;
+	struct vkey vkey;
 
+	log_signer_options(d->config, &vkey, &o);
 	d->signer = signer_start(&o, &d->hello, err);
 	return d->signer != NULL;
 }
@@ -445,6 +439,7 @@ open_workers(struct daemon *d, struct error *err)
 	d->api.heads = d->heads;
 	d->api.health = d->health;
 	d->api.vkey = d->hello.vkey;
+	d->api.former = (const char *const *)d->config->former_logs.items;
 	d->api.counted = count_route;
 	d->api.arg = d;
 	return d->admit && lookup_start(d->lookup, err) &&

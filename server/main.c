@@ -12,7 +12,7 @@ static const struct {
 } commands[] = {
     {"init", cmd_init,
 	"--dir DIR --origin NAME [--listen ADDR:PORT]\n"
-	"                    [--key-type ed25519|p256] [--passphrase-file F]",
+	"                    [--key-type ed25519|p256] [--follows OLD-DIR]",
 	"make DIR with a new key, database and configuration; print the "
 	"log's vkey"},
     {"serve", cmd_serve, "--dir DIR [--listen ADDR:PORT] [--KEY VALUE]...",

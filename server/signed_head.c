@@ -24,6 +24,24 @@ log_vkey_read(const char *dir, struct vkey *out, struct error *err)
 	return vkey_parse(buf_bytes(&text), out, err);
 }
 
+void
+log_signer_options(
+    const struct config *c, struct vkey *vkey, struct signer_options *out)
+{
+	struct error none = {0};
+
+	*out = (struct signer_options){
+	    .key_path = c->key,
+	    .passphrase_path =
+		c->key_passphrase_file[0] ? c->key_passphrase_file : NULL,
+	    .guard_path = c->guard,
+	    .guard_copies = (const char *const *)c->guard_copies.items,
+	    .origin = c->origin,
+	    .vkey = log_vkey_read(c->dir, vkey, &none) ? vkey : NULL,
+	    .lock_wait_ms = 2000,
+	};
+}
+
 bool
 note_head(struct bytes note, const struct vkey *vkey, struct fsck_head *out,
     struct error *err)

@@ -4,11 +4,19 @@
 
 #include "server/config.h"
 #include "server/fsck.h"
-#include "server/guard.h"
+#include "server/signer.h"
 
 /* log_vkey_read reads the file `vkey` in the log's folder. */
 bool log_vkey_read(const char *dir, struct vkey *out, struct error *err)
     MUST_USE;
+
+/*
+ * log_signer_options is what the configuration says of signer and guard;
+ * borrows from `c` and from `vkey`, which is filled with what `init` has
+ * written down (if that is still there).
+ */
+void log_signer_options(
+    const struct config *c, struct vkey *vkey, struct signer_options *out);
 
 /* note_head verifies a signed checkpoint with the log's key. */
 bool note_head(struct bytes note, const struct vkey *vkey,

@@ -44,7 +44,8 @@ struct signer_options {
 	const char *guard_path;
 	const char *const *guard_copies; /* further guard files, NULL-ended */
 	const char *origin;
-	unsigned lock_wait_ms; /* for an orphan of a killed server: 2000 */
+	const struct vkey *vkey; /* the log's, in case the key is gone */
+	unsigned lock_wait_ms;	 /* for an orphan of a killed server: 2000 */
 };
 
 /*
@@ -53,7 +54,9 @@ struct signer_options {
  * itself, and says hello. Call before any thread. ERR_IO and ERR_DENIED name
  * the file; ERR_NOTFOUND: key or a guard copy is missing; ERR_CONFLICT: another
  * signer holds a lock. A guard that is not OK is no error: the signer then
- * answers, but refuses every request (ERR_DENIED "log-latched").
+ * answers, but refuses every request (ERR_DENIED "log-latched"). The key of a
+ * frozen log may have been destroyed: where `vkey` is given, a guard that is
+ * frozen under it is served without.
  */
 struct signer *signer_start(const struct signer_options *options,
     struct signer_hello *hello, struct error *err) MUST_USE;

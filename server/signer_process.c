@@ -20,7 +20,7 @@
 struct process {
 	int fd;
 	const struct signer_options *options;
-	struct signer_key key;
+	struct signer_key key; /* empty: a frozen log's, destroyed */
 	struct key_verifier *verifier;
 	struct hasher hasher;
 	struct signer_guards guards;
@@ -247,8 +247,28 @@ process_open(struct process *p, struct error *err)
 	if (!hasher_open(&p->hasher, err))
 		return false;
 	p->verifier = key_verifier_open(err);
-	return p->verifier &&
-	    signer_key_open(&p->key, p->options, &p->hello.vkey, err);
+	return p->verifier != NULL;
+}
+
+/* The key, or without it the guard of a log that never signs again. */
+static bool
+key_and_guards_open(struct process *p, struct error *err)
+{
+	struct error missing = {0};
+	bool have =
+	    signer_key_open(&p->key, p->options, &p->hello.vkey, &missing);
+
+	if (!have && (missing.code != ERR_NOTFOUND || !p->options->vkey))
+		return error_set(err, missing.code, "%s", missing.text);
+	if (!have)
+		p->hello.vkey = *p->options->vkey;
+	if (!signer_guards_open(
+		&p->guards, p->options, p->verifier, &p->hello, &p->last, err))
+		return false;
+	if (have)
+		return key_try(p, err);
+	return (p->hello.guard == SIGNER_GUARD_OK && p->hello.state.frozen) ||
+	    error_set(err, missing.code, "%s", missing.text);
 }
 
 static bool
@@ -257,9 +277,7 @@ serve_open(struct process *p, struct error *err)
 	const struct sandbox_options confined = {.profile = SANDBOX_SIGNER};
 
 	merkle_empty_root(&p->last.root);
-	if (!signer_guards_open(&p->guards, p->options, p->verifier, &p->hello,
-		&p->last, err) ||
-	    !key_try(p, err))
+	if (!key_and_guards_open(p, err))
 		return false;
 	if (p->hello.guard == SIGNER_GUARD_OK &&
 	    !signer_guards_write(&p->guards, &p->hello.state, err))
@@ -273,8 +291,11 @@ init_guards(struct process *p, uint64_t store_identity, struct error *err)
 {
 	AUTO(buf) note = BUF_INIT(GUARD_NOTE_MAX);
 	struct guard_state *s = &p->hello.state;
-	struct checkpoint c = {.origin = vkey_name(&p->hello.vkey)};
+	struct checkpoint c;
 
+	if (!signer_key_open(&p->key, p->options, &p->hello.vkey, err))
+		return false;
+	c = (struct checkpoint){.origin = vkey_name(&p->hello.vkey)};
 	merkle_empty_root(&c.root);
 	if (!checkpoint_sign(
 		&c, p->key.private, &p->hello.vkey, p->verifier, &note, err) ||

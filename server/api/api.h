@@ -19,6 +19,8 @@ struct api {
 	struct health *health;
 	struct vkey vkey; /* the log's */
 	const char *url;  /* how the log is reached from outside */
+	/* vkeys of logs that this one follows, NULL-ended */
+	const char *const *former;
 	void (*counted)(void *arg, const char *route, unsigned status);
 	void *arg;
 

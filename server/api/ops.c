@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/json.h"
 #include "core/crypto/key.h"
@@ -81,11 +82,11 @@ api_vkey(
 }
 
 static void
-put_key(struct api *api, struct buf *out)
+put_key(const struct vkey *vkey, struct buf *out)
 {
 	AUTO(buf) spki = BUF_INIT(SPKI_MAX_LEN);
-	bool ed25519 = api->vkey.type == NOTE_ED25519;
-	struct bytes key = bytes_of(api->vkey.key, api->vkey.key_len);
+	bool ed25519 = vkey->type == NOTE_ED25519;
+	struct bytes key = bytes_of(vkey->key, vkey->key_len);
 
 	if (ed25519)
 		ed25519_spki_put(&spki, key);
@@ -99,7 +100,38 @@ put_key(struct api *api, struct buf *out)
 	    ed25519 ? "PKIX_ED25519" : "PKIX_ECDSA_P256_SHA_256");
 }
 
-/* Sigstore's TrustedRoot, with this log alone. */
+static void
+put_log(const struct vkey *vkey, const char *url, struct buf *out)
+{
+	buf_put_str(out, "{\"baseUrl\":");
+	json_put_string(out, bytes_str(url));
+	buf_put_str(out, ",\"hashAlgorithm\":\"SHA2_256\",");
+	put_key(vkey, out);
+	buf_put_str(out, ",\"logId\":{\"keyId\":\"");
+	base64_put(out, hash_bytes(&vkey->log_id));
+	buf_put_str(out, "\"}}");
+}
+
+/* Clients hold a log's origin against the host of its address: a former log is
+ * shown where its name says it was. */
+static bool
+put_former(const char *text, struct buf *out, struct error *err)
+{
+	AUTO(buf) url = BUF_INIT(NOTE_NAME_MAX + 16);
+	struct vkey vkey;
+
+	if (!vkey_parse(bytes_str(text), &vkey, err))
+		return false;
+	buf_printf(&url, "https://%s", vkey.name);
+	buf_put_u8(&url, '\0');
+	if (!buf_ok(&url, err))
+		return false;
+	buf_put_u8(out, ',');
+	put_log(&vkey, (const char *)url.ptr, out);
+	return true;
+}
+
+/* Sigstore's TrustedRoot, with this log and those that it follows. */
 bool
 api_trusted_root(
     struct api *api, struct exchange *x, struct bytes rest, struct error *err)
@@ -107,18 +139,18 @@ api_trusted_root(
 	struct response r;
 
 	(void)rest;
-	(void)err;
 	begin(&r, 200, "application/json");
 	buf_put_str(&r.text,
 	    "{\"mediaType\":\"application/vnd.dev.sigstore.trustedroot"
-	    "+json;version=0.1\",\"tlogs\":[{\"baseUrl\":");
-	json_put_string(&r.text, bytes_str(api->url));
-	buf_put_str(&r.text, ",\"hashAlgorithm\":\"SHA2_256\",");
-	put_key(api, &r.text);
-	buf_put_str(&r.text, ",\"logId\":{\"keyId\":\"");
-	base64_put(&r.text, hash_bytes(&api->vkey.log_id));
+	    "+json;version=0.1\",\"tlogs\":[");
+	put_log(&api->vkey, api->url, &r.text);
+	for (const char *const *f = api->former; f && *f; f++)
+		if (!put_former(*f, &r.text, err)) {
+			response_release(&r);
+			return false;
+		}
 	buf_put_str(&r.text,
-	    "\"}}],\"certificateAuthorities\":[],\"ctlogs\":[],"
+	    "],\"certificateAuthorities\":[],\"ctlogs\":[],"
 	    "\"timestampAuthorities\":[]}\n");
 	exchange_reply(x, &r);
 	return true;

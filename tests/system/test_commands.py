@@ -3,6 +3,7 @@
 """The commands of mtlogd and the life of its process: init, check, status,
 backup, restore in each of its outcomes, freeze; TERM, HUP, metrics, sandbox."""
 
+import base64
 import concurrent.futures
 import json
 import os
@@ -238,6 +239,59 @@ def freeze():
         s.stop()
         with open(s.dir + "/mtlogd.conf") as f:
             t.check("frozen" not in f.read(), "frozen is in the guard, not in the configuration")
+        os.unlink(s.dir + "/key.pem")
+        s.start()
+        t.check(s.submit(request) == 0, "the key may be destroyed: known leaves: 201")
+        t.check(s.post(signer.request(b"newer"))[0] == 405, "and new ones 405")
+        t.check(s.get("/checkpoint")[2] == head, "and the final head is the same")
+        s.stop()
+        os.rename(s.dir + "/vkey", s.dir + "/vkey.away")
+        out = run("serve", "--dir", s.dir)
+        t.check(out.returncode not in (0, 75) and "key.pem" in out.stderr, f"not without vkey: {out.stderr}")
+        other = t.Server()
+        other.init()
+        shutil.copy(other.dir + "/vkey", s.dir + "/vkey")
+        other.remove()
+        out = run("serve", "--dir", s.dir)
+        t.check(out.returncode not in (0, 75) and "key.pem" in out.stderr, f"not with another vkey: {out.stderr}")
+        os.rename(s.dir + "/vkey.away", s.dir + "/vkey")
+
+
+def the_key_is_gone_but_not_frozen():
+    with t.Server() as s:
+        s.init().start().stop()
+        os.unlink(s.dir + "/key.pem")
+        out = run("serve", "--dir", s.dir)
+        t.check(out.returncode not in (0, 75) and "key.pem" in out.stderr,
+                f"a log that can grow needs its key: {out.returncode} {out.stderr}")
+
+
+def one_follows_another():
+    """A frozen log, the one that follows it, and a third: all stay trusted."""
+    with t.Server() as a:
+        a.init()
+        b, c = a.root + "/second", a.root + "/third"
+        out = run("init", "--dir", b, "--origin", "second.test.example", "--follows", a.dir)
+        t.check(out.returncode == 1 and "freeze" in out.stderr and not os.path.exists(b),
+                f"only a frozen log is followed: {out.stderr}")
+        run("freeze", "--dir", a.dir, "--yes")
+        out = run("init", "--dir", b, "--origin", t.ORIGIN, "--follows", a.dir)
+        t.check(out.returncode == 2 and not os.path.exists(b), f"under another name: {out.stderr}")
+        for folder, origin, old in ((b, "second.test.example", a.dir), (c, "third.test.example", b)):
+            out = run("init", "--dir", folder, "--origin", origin, "--follows", old)
+            t.check(out.returncode == 0, f"init --follows: {out.stderr}")
+            run("freeze", "--dir", folder, "--yes")
+        s = t.Server(folder=c).start()
+        logs = json.loads(s.get("/.well-known/mtlog/trusted_root.json")[2])["tlogs"]
+        want = []
+        for folder in (c, a.dir, b):
+            with open(folder + "/vkey") as f:
+                want.append(t.Vkey(f.read().strip()))
+        t.check([base64.b64decode(log["logId"]["keyId"])[:4].hex() for log in logs] == [v.id for v in want],
+                "all three logs are in the trusted root")
+        t.check([log["baseUrl"] for log in logs[1:]] ==
+                [f"https://{t.ORIGIN}", "https://second.test.example"], "where their names say")
+        s.stop()
 
 
 def fsck_finds_and_repairs():
@@ -271,6 +325,7 @@ def fsck_finds_and_repairs():
 
 
 for test in (init_and_check, status_and_metrics, term_drains, hup_reloads, backup_and_restore, freeze,
+             the_key_is_gone_but_not_frozen, one_follows_another,
              fsck_finds_and_repairs):
     test()
 t.finish()
