@@ -65,19 +65,49 @@ body_response(struct response *r)
 	return m;
 }
 
-void *
-answer_make(struct httpd *h, struct response *r)
+static bool
+add_headers(struct MHD_Response *m, const struct response *r)
 {
-	struct MHD_Response *m = body_response(r);
-	bool ok = m != NULL;
+	bool ok = !r->content_type ||
+	    MHD_add_response_header(
+		m, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
 
-	if (ok && r->content_type)
-		ok = MHD_add_response_header(
-		    m, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
 	for (size_t i = 0; ok && i < r->header_count; i++)
 		if (r->headers[i].value[0] != '\0')
 			ok = MHD_add_response_header(
 			    m, r->headers[i].name, r->headers[i].value);
+	return ok;
+}
+
+void *
+answer_fixed(const struct response *r)
+{
+	struct httpd_body *b = r->shared;
+	struct MHD_Response *m;
+	void *have = __atomic_load_n(&b->fixed, __ATOMIC_ACQUIRE);
+
+	if (have)
+		return have;
+	m = MHD_create_response_from_buffer(b->data.len,
+	    (void *)(uintptr_t)b->data.ptr, MHD_RESPMEM_PERSISTENT);
+	if (!m || !add_headers(m, r)) {
+		if (m)
+			MHD_destroy_response(m);
+		return NULL;
+	}
+	if (__atomic_compare_exchange_n(&b->fixed, &have, (void *)m, false,
+		__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return m;
+	MHD_destroy_response(m);
+	return have;
+}
+
+void *
+answer_make(struct httpd *h, struct response *r)
+{
+	struct MHD_Response *m = body_response(r);
+	bool ok = m && add_headers(m, r);
+
 	if (ok && atomic_load_explicit(&h->draining, memory_order_relaxed))
 		ok = MHD_add_response_header(
 		    m, MHD_HTTP_HEADER_CONNECTION, "close");
@@ -279,9 +309,11 @@ send_answer(struct exchange *x, struct conn *c)
 {
 	struct MHD_Response *answer;
 	enum MHD_Result rc;
+	bool fixed;
 
 	(void)pthread_mutex_lock(&x->lock);
 	answer = x->answer;
+	fixed = x->fixed;
 	x->answer = NULL;
 	x->state = EXCHANGE_SENDING;
 	(void)pthread_mutex_unlock(&x->lock);
@@ -289,7 +321,8 @@ send_answer(struct exchange *x, struct conn *c)
 		return MHD_NO;
 	(void)conn_set_phase(c, PHASE_SENDING, false);
 	rc = MHD_queue_response(x->mhd, x->status, answer);
-	MHD_destroy_response(answer);
+	if (!fixed)
+		MHD_destroy_response(answer);
 	return rc;
 }
 

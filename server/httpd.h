@@ -21,6 +21,7 @@ struct httpd_body {
 	unsigned refs; /* atomic */
 	void (*free)(struct httpd_body *);
 	unsigned sending; /* atomic; httpd's own: answers it is in */
+	void *fixed;	  /* atomic; httpd's own: see response.fixed */
 };
 /* httpd_body_hold takes one more reference; httpd_body_release gives one back
  * and calls `free` with the last. */
@@ -73,6 +74,9 @@ struct response {
 	struct httpd_body *shared;
 	size_t shared_offset; /* what part of `shared` is sent */
 	size_t shared_len;
+	/* 200 with the whole of `shared`, which never has other headers: the
+	 * answer is kept with the body, for exchange_reply_again. */
+	bool fixed;
 };
 
 /* response_header adds one header (the value is cut at 95 bytes; one too many
@@ -89,6 +93,13 @@ void response_release(struct response *r);
  * is dropped.
  */
 void exchange_reply(struct exchange *x, struct response *r);
+
+/*
+ * exchange_reply_again answers with `body`, taking the reference, as a fixed
+ * response has before. False: there is none to repeat, or the server is going
+ * down and has a header to add; nothing was answered or taken.
+ */
+bool exchange_reply_again(struct exchange *x, struct httpd_body *body) MUST_USE;
 
 /*
  * The handler: called once per request, whole body read. It answers through

@@ -23,7 +23,12 @@ httpd_body_hold(struct httpd_body *b)
 void
 httpd_body_release(struct httpd_body *b)
 {
-	if (__atomic_sub_fetch(&b->refs, 1, __ATOMIC_ACQ_REL) == 0 && b->free)
+	if (__atomic_sub_fetch(&b->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	if (b->fixed)
+		answer_drop(b->fixed);
+	b->fixed = NULL;
+	if (b->free)
 		b->free(b);
 }
 
@@ -501,7 +506,10 @@ uncharge_answer(struct exchange *x)
 		less += x->shared->data.len;
 	if (less > 0)
 		(void)atomic_fetch_sub(&x->h->answer_bytes, less);
+	if (x->fixed)
+		httpd_body_release(x->shared);
 	x->shared = NULL;
+	x->fixed = false;
 	x->text_charged = 0;
 }
 
@@ -513,7 +521,17 @@ give_answer(struct exchange *x, struct response *r)
 
 	charge_answer(x, r);
 	x->status = r->status;
-	x->answer = answer_make(x->h, r);
+	/* One that repeats has no headers of its own, and must not be built. */
+	x->fixed = r->fixed && r->shared &&
+	    r->shared_len == r->shared->data.len &&
+	    (r->header_count == 0 || !atomic_load(&x->h->draining));
+	if (x->fixed) {
+		x->answer = answer_fixed(r);
+		r->shared = NULL; /* transferred */
+		response_release(r);
+	} else {
+		x->answer = answer_make(x->h, r);
+	}
 	if (!x->answer)
 		uncharge_answer(x);
 	x->state = EXCHANGE_ANSWERED;
@@ -568,6 +586,26 @@ exchange_reply(struct exchange *x, struct response *r)
 	if (!taken)
 		response_release(r);
 	exchange_unref(x);
+}
+
+bool
+exchange_reply_again(struct exchange *x, struct httpd_body *body)
+{
+	struct response r;
+
+	if (!__atomic_load_n(&body->fixed, __ATOMIC_ACQUIRE) ||
+	    atomic_load_explicit(&x->h->draining, memory_order_relaxed))
+		return false;
+	r.status = 200;
+	r.content_type = NULL;
+	r.header_count = 0;
+	r.text = (struct buf){0};
+	r.shared = body;
+	r.shared_offset = 0;
+	r.shared_len = body->data.len;
+	r.fixed = true;
+	exchange_reply(x, &r);
+	return true;
 }
 
 bool
@@ -630,7 +668,7 @@ void
 exchange_end(struct exchange *x)
 {
 	(void)pthread_mutex_lock(&x->lock);
-	if (x->answer)
+	if (x->answer && !x->fixed)
 		answer_drop(x->answer);
 	x->answer = NULL;
 	uncharge_answer(x);

@@ -201,6 +201,7 @@ struct exchange {
 	void *answer; /* struct MHD_Response */
 	size_t text_charged;
 	struct httpd_body *shared; /* charged; the answer has the reference */
+	bool fixed; /* but for this: `answer` is the body's, we hold that */
 	atomic_uint refs;
 };
 
@@ -261,8 +262,10 @@ void refusal_send(
     struct httpd *h, int fd, const struct refusal *refusal, bool head_only);
 
 /* In httpd.c, where libmicrohttpd is known. answer_make takes `r`'s contents
- * whatever happens; NULL when memory ran out. */
+ * whatever happens, answer_fixed nothing: its answer belongs to the body. NULL
+ * when memory ran out. */
 void *answer_make(struct httpd *h, struct response *r);
+void *answer_fixed(const struct response *r);
 void answer_drop(void *answer);
 void connection_suspend(struct MHD_Connection *c);
 void connection_resume(struct MHD_Connection *c);

@@ -30,12 +30,15 @@ api_checkpoint(
 	(void)rest;
 	if (!head)
 		return false;
+	if (reply_again(x, &head->body))
+		return true;
 	memcpy(etag, head->etag, sizeof(etag));
 	r = (struct response){
 	    .status = 200,
 	    .content_type = "text/plain; charset=utf-8",
 	    .shared = &head->body,
 	    .shared_len = head->body.data.len,
+	    .fixed = true,
 	};
 	response_header(&r, "Cache-Control", "no-cache");
 	response_header(&r, "Access-Control-Allow-Origin", "*");
@@ -108,6 +111,10 @@ api_tile(
 	gzip = bundle && place.width == TILE_WIDTH && accepts_gzip(x);
 	if (!tile_body(api, place, gzip, &r.shared, &r.shared_len, err))
 		return false;
+	/* Full ones never change, and are what everybody reads. */
+	r.fixed = place.width == TILE_WIDTH;
+	if (r.fixed && reply_again(x, r.shared))
+		return true;
 	response_header(&r, "Cache-Control", IMMUTABLE);
 	response_header(&r, "Access-Control-Allow-Origin", "*");
 	if (bundle)

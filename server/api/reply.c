@@ -164,6 +164,7 @@ apply_range(struct exchange *x, struct response *r)
 		return;
 	case RANGE_ONE:
 		r->status = 206;
+		r->fixed = false;
 		response_header(
 		    r, "Content-Range", "bytes %zu-%zu/%zu", first, last, len);
 		if (r->shared) {
@@ -205,4 +206,12 @@ reply_conditional(struct exchange *x, struct response *r, const char *etag)
 		apply_range(x, r);
 	}
 	exchange_reply(x, r);
+}
+
+bool
+reply_again(struct exchange *x, struct httpd_body *body)
+{
+	return exchange_header(x, "if-none-match").len == 0 &&
+	    exchange_header(x, "range").len == 0 &&
+	    exchange_reply_again(x, body);
 }

@@ -36,4 +36,10 @@ void reply_text(struct response *r, unsigned status, const char *content_type);
 void reply_conditional(
     struct exchange *x, struct response *r, const char *etag);
 
+/*
+ * reply_again answers a read without conditions as it was answered before
+ * (response.fixed), and takes the reference. False: nothing was done.
+ */
+bool reply_again(struct exchange *x, struct httpd_body *body) MUST_USE;
+
 #endif

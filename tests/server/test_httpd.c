@@ -113,6 +113,47 @@ reply_big(struct exchange *x)
 	exchange_reply(x, &r);
 }
 
+/* What everybody reads: built once, then repeated. */
+static struct httpd_body *fixed;
+static atomic_uint built;
+
+static void
+free_fixed(struct httpd_body *b)
+{
+	free(b);
+	atomic_store(&big_freed, true);
+}
+
+static void
+open_fixed(void)
+{
+	fixed = calloc(1, sizeof(*fixed));
+	assert_non_null(fixed);
+	fixed->data = BYTES_LIT("the same for all");
+	fixed->refs = 1;
+	fixed->free = free_fixed;
+	atomic_store(&built, 0);
+}
+
+static void
+reply_fixed(struct exchange *x)
+{
+	struct response r = {
+	    .status = 200,
+	    .content_type = "text/x",
+	    .shared = fixed,
+	    .shared_len = fixed->data.len,
+	    .fixed = true,
+	};
+
+	httpd_body_hold(fixed);
+	if (exchange_reply_again(x, fixed))
+		return;
+	(void)atomic_fetch_add(&built, 1);
+	response_header(&r, "X-Fixed", "yes");
+	exchange_reply(x, &r);
+}
+
 static void *
 reply_thread(void *arg)
 {
@@ -137,6 +178,8 @@ handle(void *arg, struct exchange *x)
 		reply_client(x);
 	} else if (bytes_equal(path, BYTES_LIT("/big"))) {
 		reply_big(x);
+	} else if (bytes_equal(path, BYTES_LIT("/fixed"))) {
+		reply_fixed(x);
 	} else if (bytes_equal(path, BYTES_LIT("/keep"))) {
 		atomic_store(&kept, x);
 	} else if (bytes_equal(path, BYTES_LIT("/later")) ||
@@ -567,6 +610,91 @@ test_keep_alive_and_pipeline(void **state)
 	assert_string_equal(a.body, "GET|/5|||");
 	assert_int_equal(stats().connections, 1);
 	(void)close(fd);
+}
+
+static const char get_fixed[] = "GET /fixed HTTP/1.1\r\nHost: a\r\n\r\n";
+
+static void
+take_fixed(int fd, bool no_body)
+{
+	struct answer a;
+
+	take(fd, no_body, &a);
+	assert_int_equal(a.status, 200);
+	assert_non_null(strstr(a.text, "Content-Type: text/x\r\n"));
+	assert_non_null(strstr(a.text, "X-Fixed: yes\r\n"));
+	assert_non_null(strstr(a.text, "Content-Length: 16\r\n"));
+	assert_string_equal(a.body, no_body ? "" : "the same for all");
+}
+
+static void *
+read_fixed(void *arg)
+{
+	int fd = dial();
+
+	(void)arg;
+	for (int i = 0; i < 100; i++) {
+		assert_true(put(fd, get_fixed));
+		take_fixed(fd, false);
+	}
+	(void)close(fd);
+	return NULL;
+}
+
+static void
+test_fixed_answers(void **state)
+{
+	pthread_t threads[4];
+	int fd;
+
+	(void)state;
+	serve(usual);
+	open_fixed();
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, read_fixed, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		(void)pthread_join(threads[i], NULL);
+	/* Each thread of the server's may have come first. */
+	assert_in_range(atomic_load(&built), 1, 4);
+	fd = dial();
+	assert_true(put(fd, "HEAD /fixed HTTP/1.1\r\nHost: a\r\n\r\n"));
+	take_fixed(fd, true);
+	assert_true(put(fd, get_fixed));
+	take_fixed(fd, false);
+	assert_int_equal(stats().answer_bytes, 0);
+	(void)close(fd);
+	await_connections(0);
+	assert_false(atomic_load(&big_freed));
+	httpd_body_release(fixed);
+	assert_true(atomic_load(&big_freed));
+}
+
+/* Going down, the server says so in these, too. */
+static void
+test_fixed_answers_close(void **state)
+{
+	struct answer a;
+	int fd;
+
+	(void)state;
+	serve(usual);
+	open_fixed();
+	fd = dial();
+	assert_true(put(fd, get_fixed));
+	take_fixed(fd, false);
+	assert_true(put(fd, get_keep));
+	struct exchange *x = await_kept();
+	httpd_drain(server, 1);
+	reply_fixed(x);
+	take(fd, false, &a);
+	assert_string_equal(a.body, "the same for all");
+	assert_non_null(strstr(a.text, "X-Fixed: yes\r\n"));
+	assert_non_null(strstr(a.text, "Connection: close\r\n"));
+	(void)close(fd);
+	await_connections(0);
+	httpd_body_release(fixed);
+	assert_true(atomic_load(&big_freed));
 }
 
 static void
@@ -1132,6 +1260,8 @@ main(void)
 	    T(test_bodies_at_the_limit),
 	    T(test_refused_while_sending),
 	    T(test_keep_alive_and_pipeline),
+	    T(test_fixed_answers),
+	    T(test_fixed_answers_close),
 	    T(test_slow_senders),
 	    T(test_idle_connection_ends),
 	    T(test_slow_reader_is_cut),
