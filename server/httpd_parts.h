@@ -20,7 +20,7 @@ struct MHD_Daemon;
 struct MHD_Connection;
 
 #define REQUEST_MAX_HEADERS   32
-#define HTTPD_POOL_SIZE	      (16 * 1024) /* libmicrohttpd's, per connection */
+#define HTTPD_POOL_SIZE	      (8 * 1024) /* libmicrohttpd's, per connection */
 #define HTTPD_REFUSED_SOCKETS 64
 
 /* How many connections (or proxied requests) each client has. */
