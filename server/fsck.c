@@ -224,24 +224,42 @@ check_tile(struct fsck *f, unsigned level, struct error *err)
 	return true;
 }
 
-/* One leaf into every level that it completes. */
+/* The root of a subtree into its tile, and that one compared once it is full.
+ */
 static bool
-tile_leaf(struct fsck *f, const struct hash *leaf, struct error *err)
+tile_put(
+    struct fsck *f, unsigned level, const struct hash *root, struct error *err)
 {
+	struct level *l = &f->levels[level];
+
+	l->slot[l->count++] = *root;
+	if (l->count < TILE_WIDTH)
+		return true;
+	if (!check_tile(f, level, err))
+		return false;
+	l->count = 0;
+	l->index++;
+	return true;
+}
+
+/* frontier_append, which passes by every hash that the tiles have. */
+static bool
+append_leaf(struct fsck *f, const struct hash *leaf, struct error *err)
+{
+	struct frontier *t = &f->frontier;
 	struct hash carry = *leaf;
+	unsigned height = 0;
 
-	for (unsigned level = 0; level <= TILE_MAX_LEVEL; level++) {
-		struct level *l = &f->levels[level];
-
-		l->slot[l->count++] = carry;
-		if (l->count < TILE_WIDTH)
-			return true;
-		if (!check_tile(f, level, err))
+	for (;; height++) {
+		if (height % TILE_HEIGHT == 0 &&
+		    !tile_put(f, height / TILE_HEIGHT, &carry, err))
 			return false;
-		tile_fold(&f->hasher, l->slot, TILE_WIDTH, &carry);
-		l->count = 0;
-		l->index++;
+		if (!(t->size >> height & 1))
+			break;
+		merkle_node(&f->hasher, &t->node[height], &carry, &carry);
 	}
+	t->node[height] = carry;
+	t->size++;
 	return true;
 }
 
@@ -277,8 +295,7 @@ merge_chunk(struct fsck *f, struct chunk *c, struct error *err)
 	if (c->bad.code != ERR_NONE)
 		problem(f, false, "%s", c->bad.text);
 	for (size_t i = 0; i < c->count; i++) {
-		frontier_append(&f->hasher, &f->frontier, &c->leaves[i]);
-		if (!tile_leaf(f, &c->leaves[i], err))
+		if (!append_leaf(f, &c->leaves[i], err))
 			return false;
 		check_roots(f);
 	}

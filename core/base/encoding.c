@@ -36,67 +36,79 @@ base64_put(struct buf *out, struct bytes in)
 	buf_grow(out, n);
 }
 
-#define NO_DIGIT 0xff
-#define STANDARD 1
-#define URL_SAFE 2
+/* Flags beside the value of a digit, and the alphabet of those that only one
+ * has. */
+#define DIGIT	 0x400
+#define STANDARD 0x100
+#define URL_SAFE 0x200
+#define D(c, v)	 [c] = DIGIT | (v)
 
-/* Value of one digit; notes in `*alphabet` which alphabet it belongs to. */
-static uint8_t
-base64_value(uint8_t c, unsigned *alphabet)
-{
-	if (c >= 'A' && c <= 'Z')
-		return (uint8_t)(c - 'A');
-	if (c >= 'a' && c <= 'z')
-		return (uint8_t)(c - 'a' + 26);
-	if (c >= '0' && c <= '9')
-		return (uint8_t)(c - '0' + 52);
-	if (c == '+' || c == '/') {
-		*alphabet |= STANDARD;
-		return c == '+' ? 62 : 63;
-	}
-	if (c == '-' || c == '_') {
-		*alphabet |= URL_SAFE;
-		return c == '-' ? 62 : 63;
-	}
-	return NO_DIGIT;
-}
+/* clang-format off */
+static const uint16_t base64_values[256] = {
+	D('A', 0), D('B', 1), D('C', 2), D('D', 3), D('E', 4), D('F', 5),
+	D('G', 6), D('H', 7), D('I', 8), D('J', 9), D('K', 10), D('L', 11),
+	D('M', 12), D('N', 13), D('O', 14), D('P', 15), D('Q', 16),
+	D('R', 17), D('S', 18), D('T', 19), D('U', 20), D('V', 21),
+	D('W', 22), D('X', 23), D('Y', 24), D('Z', 25), D('a', 26),
+	D('b', 27), D('c', 28), D('d', 29), D('e', 30), D('f', 31),
+	D('g', 32), D('h', 33), D('i', 34), D('j', 35), D('k', 36),
+	D('l', 37), D('m', 38), D('n', 39), D('o', 40), D('p', 41),
+	D('q', 42), D('r', 43), D('s', 44), D('t', 45), D('u', 46),
+	D('v', 47), D('w', 48), D('x', 49), D('y', 50), D('z', 51),
+	D('0', 52), D('1', 53), D('2', 54), D('3', 55), D('4', 56),
+	D('5', 57), D('6', 58), D('7', 59), D('8', 60), D('9', 61),
+	['+'] = DIGIT | STANDARD | 62, ['/'] = DIGIT | STANDARD | 63,
+	['-'] = DIGIT | URL_SAFE | 62, ['_'] = DIGIT | URL_SAFE | 63,
+};
+/* clang-format on */
 
 /* Decodes unpadded digits; the last group may have 0, 2 or 3 of them. */
 static bool
 base64_digits_decode(struct bytes in, unsigned *alphabet, struct buf *out)
 {
-	size_t n = in.len / 4 * 3 + (in.len % 4 ? in.len % 4 - 1 : 0);
+	size_t rest = in.len % 4, whole = in.len - rest;
+	size_t n = whole / 4 * 3 + (rest ? rest - 1 : 0);
+	unsigned all = DIGIT, any = 0;
 	uint32_t v = 0;
 	uint8_t *p;
 
-	if (in.len % 4 == 1)
+	if (rest == 1)
 		return false;
 	p = buf_reserve(out, n);
 	if (!p)
 		return false;
-	for (size_t i = 0; i < in.len; i++) {
-		uint8_t d = base64_value(in.ptr[i], alphabet);
+	for (size_t i = 0; i < whole; i += 4) {
+		unsigned a = base64_values[in.ptr[i]];
+		unsigned b = base64_values[in.ptr[i + 1]];
+		unsigned c = base64_values[in.ptr[i + 2]];
+		unsigned d = base64_values[in.ptr[i + 3]];
 
-		if (d == NO_DIGIT)
-			return false;
-		v = v << 6 | d;
-		if (i % 4 == 3) {
-			*p++ = (uint8_t)(v >> 16 & 0xff);
-			*p++ = (uint8_t)(v >> 8 & 0xff);
-			*p++ = (uint8_t)(v & 0xff);
-			v = 0;
-		}
+		all &= a & b & c & d;
+		any |= a | b | c | d;
+		v = (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
+		*p++ = (uint8_t)(v >> 16);
+		*p++ = (uint8_t)(v >> 8 & 0xff);
+		*p++ = (uint8_t)(v & 0xff);
 	}
-	if (in.len % 4 == 2) {
-		if (v & 0xf)
-			return false;
-		*p++ = (uint8_t)(v >> 4 & 0xff);
-	} else if (in.len % 4 == 3) {
-		if (v & 0x3)
-			return false;
-		*p++ = (uint8_t)(v >> 10 & 0xff);
+	v = 0;
+	for (size_t i = whole; i < in.len; i++) {
+		unsigned a = base64_values[in.ptr[i]];
+
+		all &= a;
+		any |= a;
+		v = v << 6 | (a & 63);
+	}
+	/* Bits that encode nothing are zero. */
+	if (!(all & DIGIT) || (rest == 2 && (v & 0xf)) ||
+	    (rest == 3 && (v & 0x3)))
+		return false;
+	if (rest == 2)
+		*p++ = (uint8_t)(v >> 4);
+	if (rest == 3) {
+		*p++ = (uint8_t)(v >> 10);
 		*p++ = (uint8_t)(v >> 2 & 0xff);
 	}
+	*alphabet = any & (STANDARD | URL_SAFE);
 	buf_grow(out, n);
 	return true;
 }
