@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # bench.sh BUILD: measures a log on this machine and prints a table. The load
-# generator runs on the same processors. ENTRIES (100000) sets the length of
-# the long runs, RUNS (5) how often the short ones are repeated (median shown).
+# generator runs on the same processors. ENTRIES (1000000) sets the length of
+# the long run, in steps of 100,000; RUNS (5) how often the short ones are
+# repeated (median shown).
 set -euo pipefail
 build=${1:-build}
-entries=${ENTRIES:-100000}
+step=100000
+entries=$(( (${ENTRIES:-1000000} + step - 1) / step * step ))
 runs=${RUNS:-5}
 work=$(mktemp -d "${BENCH_DIR:-/var/tmp}/mtlog-bench.XXXXXX")
 trap 'kill "${server:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
@@ -34,7 +36,12 @@ fresh() { # NAME OPTIONS...
 	start "$dir" "$@"
 }
 load() { "$build/bench/load" --port "$port" --vkey "$(cat "$work/vkey")" "$@"; }
-cpu_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/$server/stat"; }
+cpu_ms() { # of the server and of its signer
+	local p
+	for p in "$server" $(pgrep -P "$server"); do
+		awk '{ print ($14 + $15) * 10 }' "/proc/$p/stat"
+	done | awk '{ s += $1 } END { print s }'
+}
 memory() { awk "/$1/ { print \$2 }" "/proc/$server/status"; }
 
 printf '%s, %s processors, kernel %s, %s\n\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
@@ -52,18 +59,42 @@ row 'one client: median answer, ms' "$(field p50_ms <"$work/one" | median)" \
 row 'one client: p99, ms' "$(field p99_ms <"$work/one" | median)" \
 	"$(field p99_ms <"$work/one" | sort -n | sed -n '1p;$p' | paste -sd ' ')"
 
-# 256 clients.
-fresh long
+# Where the time goes: the server's own counters, by entry or by batch.
+phases() {
+	curl -s "http://127.0.0.1:$metrics_port/metrics" >"$work/metrics"
+	local phase
+	for phase in admit queue integrate commit readback sign publish answer; do
+		row "time in $phase, ms (mean)" "$(awk -v p="phase=\"$phase\"" '
+			index($1, p) && $1 ~ /_sum/ { s = $2 }
+			index($1, p) && $1 ~ /_count/ { n = $2 }
+			END { printf "%.4f", s * 1000 / n }' "$work/metrics")" "$(awk -v p="phase=\"$phase\"" '
+			index($1, p) && $1 ~ /_count/ { print "of " $2 }' "$work/metrics")"
+	done
+}
+
+# 256 clients, until the log is large.
+metrics_port=$((20000 + RANDOM % 10000))
+fresh long --metrics-listen "127.0.0.1:$metrics_port"
 before=$(cpu_ms)
-load --clients 256 --entries "$entries" --timeout 3000 >"$work/many"
+for at in $(seq 0 "$step" $((entries - step))); do
+	load --clients 256 --first "$at" --entries "$step" --timeout 600 >>"$work/many"
+done
 after=$(cpu_ms)
-row "256 clients, $entries entries: entries/s" "$(field rate <"$work/many")" ''
-row '256 clients: p50, p99, ms' "$(field p50_ms <"$work/many"), $(field p99_ms <"$work/many")" ''
-row '256 clients: server CPU an entry, ms' "$(awk "BEGIN { printf \"%.4f\", ($after - $before) / $entries }")" ''
+row "256 clients, $entries entries: entries/s" \
+	"$(field seconds <"$work/many" | awk -v n="$entries" '{ s += $1 } END { printf "%d", n / s }')" \
+	"$(field rate <"$work/many" | sort -n | sed -n '1p;$p' | paste -sd ' ') by $step"
+row 'the same: first three steps, last three (medians)' \
+	"$(field rate <"$work/many" | head -n 3 | median), $(field rate <"$work/many" | tail -n 3 | median)" ''
+row '256 clients: p50, ms' "$(field p50_ms <"$work/many" | median)" \
+	"$(field p50_ms <"$work/many" | sort -n | sed -n '1p;$p' | paste -sd ' ')"
+row '256 clients: p99, ms' "$(field p99_ms <"$work/many" | median)" \
+	"$(field p99_ms <"$work/many" | sort -n | sed -n '1p;$p' | paste -sd ' ')"
+row '256 clients: server CPU an entry, ms' "$(awk "BEGIN { printf \"%.4f\", ($after - $before) / $entries }")" 'signer included'
 row '256 clients: resident memory, MB (peak)' "$(( $(memory VmHWM) / 1024 ))" ''
+phases
 stop
 sync
-row 'on disk, bytes an entry' "$(( $(cat "$work"/long/db/* | wc -c) / entries ))" 'write-ahead logs included'
+row 'on disk, bytes an entry' "$(( $(du -sb "$work/long/db" | cut -f1) / entries ))" 'write-ahead logs included'
 for _ in $(seq "$runs"); do
 	start "$work/long"
 	echo "$ready_ms" >>"$work/starts"
@@ -101,7 +132,7 @@ stop
 if command -v wrk >/dev/null; then
 	reads() { # NAME PATH
 		for _ in $(seq "$runs"); do
-			wrk -t1 -c64 -d3 "$url$2" | sed -n 's/^Requests\/sec: *//p' >>"$work/read-$1"
+			wrk -t2 -c64 -d3 "$url$2" | sed -n 's/^Requests\/sec: *//p' >>"$work/read-$1"
 		done
 		row "reads/s: $1" "$(median <"$work/read-$1")" "$(sort -n "$work/read-$1" | sed -n '1p;$p' | paste -sd ' ')"
 	}
@@ -109,10 +140,19 @@ if command -v wrk >/dev/null; then
 	reads checkpoint /checkpoint
 	reads 'full tile' /tile/0/000
 	reads 'full entry bundle' /tile/entries/000
-	load --first 100000000 --clients 64 --rate 2000 --entries 100000 --timeout 60 >"$work/writes" &
-	writes=$!
-	reads 'checkpoint while 2,000 entries/s are written' /checkpoint
-	reads 'full tile while 2,000 entries/s are written' /tile/0/000
-	wait "$writes" || true
+	# 2,000 entries a second, from 64 clients one by one, or in batches.
+	for kind in singly 'in batches of 100'; do
+		case $kind in
+		singly) how=(--clients 64 --first 1000000000) ;;
+		*) how=(--clients 2 --batch 100 --first 2000000000) ;;
+		esac
+		load "${how[@]}" --rate 2000 --entries $((2000 * (6 * runs + 4))) --timeout 600 >"$work/writes" &
+		writes=$!
+		sleep 1
+		reads "checkpoint, 2,000 entries/s written $kind" /checkpoint
+		reads "full tile, 2,000 entries/s written $kind" /tile/0/000
+		wait "$writes"
+		row "entries/s meanwhile written $kind" "$(field rate <"$work/writes")" "p99 $(field p99_ms <"$work/writes") ms"
+	done
 	stop
 fi

@@ -41,7 +41,6 @@ export srcdir=$SOURCE
 step power-cuts env MTLOG_CUTS="${MTLOG_CUTS:-100000}" tests/server/store/test_powercut
 step kill env MTLOG_ROUNDS="${MTLOG_ROUNDS:-200}" "$SOURCE/tests/system/test_kill.py"
 step faults env MTLOG_FAULTS="${MTLOG_FAULTS:-100000}" "$SOURCE/tests/system/test_faults.py"
-step flips env MTLOG_FLIPS="${MTLOG_FLIPS:-10000}" python3 "$SOURCE/tests/system/test_flips.py"
 step attack env MTLOG_MALFORMED="${MTLOG_MALFORMED:-100000}" "$SOURCE/tests/system/test_attack.py"
 step disk env MTLOG_ROUNDS="${MTLOG_ROUNDS:-20}" "$SOURCE/tests/system/test_disk.py"
 step flips env MTLOG_FLIPS="${MTLOG_FLIPS:-10000}" "$SOURCE/tests/system/test_flips.py"
