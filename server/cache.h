@@ -2,7 +2,7 @@
 #ifndef MTLOG_SERVER_CACHE_H
 #define MTLOG_SERVER_CACHE_H
 
-#include "server/httpd.h"
+#include "server/exchange.h"
 
 /*
  * A bounded cache of verified, immutable tiles and bundles, shared by all

@@ -67,8 +67,12 @@ copy_flush(struct copy *c, struct error *err)
 bool
 copy_entry(struct copy *c, struct bytes leaf, struct error *err)
 {
-	size_t at = c->data.len;
+	size_t at;
 
+	/* Still full when a flush has failed. */
+	if (c->count == BATCH && !copy_flush(c, err))
+		return false;
+	at = c->data.len;
 	buf_put(&c->data, leaf);
 	if (!buf_ok(&c->data, err))
 		return false;
@@ -101,6 +105,10 @@ copy_root(struct copy *c, uint64_t size, struct hash *out, struct error *err)
 {
 	struct node_reader nodes = tree_nodes(&c->cursor);
 
+	if (size > tree_size(c->tree))
+		return error_set(err, ERR_USAGE,
+		    "only %llu entries have been copied",
+		    (unsigned long long)tree_size(c->tree));
 	return merkle_root(&c->cursor.hasher, &nodes, size, out, err) &&
 	    hasher_ok(&c->cursor.hasher, err);
 }

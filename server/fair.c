@@ -11,17 +11,24 @@ fair_init(struct fair_queue *q, size_t max, uint64_t seed)
 		q->buckets[i].last = &q->buckets[i].first;
 }
 
+/* Every bit in changes half of the bits out, multiplied in between. */
+static uint64_t
+mix(uint64_t x)
+{
+	x = (x ^ x >> 33) * 0xff51afd7ed558ccdu;
+	x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53u;
+	return x ^ x >> 33;
+}
+
+/* The seed goes through `mix` with each half of the address: who shares a
+ * bucket by one seed does not by another. */
 static unsigned
 bucket_of(const struct fair_queue *q, const struct http_client *client)
 {
-	uint64_t x = q->seed;
+	uint64_t half[2];
 
-	for (size_t i = 0; i < sizeof(client->address); i++) {
-		x ^= client->address[i];
-		x *= 0x100000001b3u;
-		x ^= x >> 29;
-	}
-	return (unsigned)(x % FAIR_BUCKETS);
+	memcpy(half, client->address, sizeof(half));
+	return (unsigned)(mix(mix(q->seed ^ half[0]) ^ half[1]) % FAIR_BUCKETS);
 }
 
 static void

@@ -3,7 +3,7 @@
 #define MTLOG_SERVER_FAIR_H
 
 #include "core/base/bytes.h"
-#include "server/httpd.h"
+#include "server/exchange.h"
 
 #define FAIR_BUCKETS 256
 
@@ -34,7 +34,8 @@ void fair_init(struct fair_queue *q, size_t max, uint64_t seed);
 
 /*
  * fair_put queues an item of `client`; false when the queue is full, or when
- * the client alone holds more than what is left for all others.
+ * the client alone holds more than what is left for all others (and more than
+ * 64).
  */
 bool fair_put(struct fair_queue *q, struct fair_item *item,
     const struct http_client *client) MUST_USE;

@@ -18,6 +18,8 @@
 #define MAX_THREADS 16
 #define MAX_TOLD    100 /* problems that are told one by one */
 
+#define INDEX_FAULTS 3 /* kinds there are */
+
 /* An order-independent sum of row hashes: equal sums, equal sets. */
 struct row_sum {
 	uint64_t lane[2];
@@ -34,7 +36,8 @@ struct chunk {
 	struct hash leaves[CHUNK];
 	struct row_sum rows; /* of entries below the index's marker */
 	struct error bad;    /* the first entry that does not parse */
-	struct error err;    /* could not be read */
+	size_t bad_count;
+	struct error err; /* could not be read */
 };
 
 /* One level of tiles being filled. */
@@ -63,7 +66,11 @@ struct fsck {
 	struct level levels[TILE_MAX_LEVEL + 1];
 	struct store_reader *reader;
 	struct row_sum rows;
-	bool index_bad;
+	bool mending;	 /* the second time: tiles are written */
+	bool root_sound; /* the entries give the signed root */
+	uint64_t bad_tiles;
+	char index_faults[INDEX_FAULTS][200]; /* told at the end */
+	size_t index_fault_count;
 };
 
 static void problem(struct fsck *f, bool mended, const char *format, ...)
@@ -83,6 +90,23 @@ problem(struct fsck *f, bool mended, const char *format, ...)
 	(void)vsnprintf(sentence, sizeof(sentence), format, ap);
 	va_end(ap);
 	f->p->problem(f->p->arg, sentence, mended);
+}
+
+static void index_fault(struct fsck *f, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Whether it will be mended is known when everything has been read. */
+static void
+index_fault(struct fsck *f, const char *format, ...)
+{
+	va_list ap;
+
+	if (f->index_fault_count == INDEX_FAULTS)
+		return;
+	va_start(ap, format);
+	(void)vsnprintf(f->index_faults[f->index_fault_count++],
+	    sizeof(f->index_faults[0]), format, ap);
+	va_end(ap);
 }
 
 static void
@@ -119,13 +143,16 @@ read_entry(void *arg, uint64_t index, struct bytes leaf, struct error *err)
 	struct reading *r = arg;
 	AUTO(entry) e = {0};
 	struct lookup_keys keys;
+	struct error bad = {0};
 	struct hash *hash = &r->c->leaves[index - r->c->first];
 
 	(void)err;
 	merkle_leaf(&r->hasher, leaf, hash);
-	if (!entry_parse(leaf, &e, &r->c->bad)) {
+	if (!entry_parse(leaf, &e, &bad)) {
 		(void)error_prefix(
-		    &r->c->bad, "entry %llu", (unsigned long long)index);
+		    &bad, "entry %llu", (unsigned long long)index);
+		if (r->c->bad_count++ == 0)
+			r->c->bad = bad;
 		return true;
 	}
 	if (index >= r->f->marker)
@@ -157,6 +184,7 @@ chunk_take(struct fsck *f)
 	    f->size - f->next < CHUNK ? (size_t)(f->size - f->next) : CHUNK;
 	c->rows = (struct row_sum){0};
 	c->bad = c->err = (struct error){0};
+	c->bad_count = 0;
 	f->next += c->count;
 	return c;
 }
@@ -208,7 +236,8 @@ check_tile(struct fsck *f, unsigned level, struct error *err)
 	    bytes_equal(BYTES_OF(stored), BYTES_OF(l->slot));
 	if (same)
 		return true;
-	if (f->p->repair) {
+	f->bad_tiles++;
+	if (f->mending) {
 		struct store_tile tile = {
 		    .level = (uint8_t)level,
 		    .index = l->index,
@@ -218,9 +247,11 @@ check_tile(struct fsck *f, unsigned level, struct error *err)
 		if (!f->p->backend->put_tile(f->p->store, &tile, err))
 			return false;
 	}
-	problem(f, f->p->repair, "tile %u/%llu %s", level,
-	    (unsigned long long)l->index,
-	    why.code == ERR_NONE ? "does not match the entries" : why.text);
+	if (f->mending || !f->p->repair)
+		problem(f, f->mending, "tile %u/%llu %s", level,
+		    (unsigned long long)l->index,
+		    why.code == ERR_NONE ? "does not match the entries"
+					 : why.text);
 	return true;
 }
 
@@ -274,15 +305,18 @@ check_roots(struct fsck *f)
 	if (!at_head && !at_marker)
 		return;
 	frontier_root(&f->hasher, &f->frontier, &root);
-	if (at_head && !hash_equal(&root, &head->root))
+	if (f->mending)
+		return; /* known from the first time */
+	if (at_head)
+		f->root_sound = hash_equal(&root, &head->root);
+	if (at_head && !f->root_sound)
 		problem(f, false,
 		    "the entries do not give the signed root at size %llu",
 		    (unsigned long long)head->size);
 	if (!at_marker || !f->p->index || f->marker == 0 ||
 	    hash_equal(&root, &f->marker_root))
 		return;
-	f->index_bad = true;
-	problem(f, f->p->repair, "the lookup index was built on another tree");
+	index_fault(f, "the lookup index was built on another tree");
 }
 
 static bool
@@ -292,8 +326,15 @@ merge_chunk(struct fsck *f, struct chunk *c, struct error *err)
 		*err = c->err;
 		return false;
 	}
-	if (c->bad.code != ERR_NONE)
+	if (c->bad_count > 0 && !f->mending) {
 		problem(f, false, "%s", c->bad.text);
+		if (c->bad_count > 1)
+			problem(f, false,
+			    "and %zu more of entries %llu to %llu",
+			    c->bad_count - 1, (unsigned long long)c->first,
+			    (unsigned long long)(c->first + c->count - 1));
+		f->out->problems += c->bad_count > 2 ? c->bad_count - 2 : 0;
+	}
 	for (size_t i = 0; i < c->count; i++) {
 		if (!append_leaf(f, &c->leaves[i], err))
 			return false;
@@ -324,7 +365,7 @@ merge_all(struct fsck *f, struct error *err)
 		f->stop = !ok;
 		(void)pthread_cond_broadcast(&f->changed);
 		(void)pthread_mutex_unlock(&f->lock);
-		if (f->p->progress)
+		if (f->p->progress && !f->mending)
 			f->p->progress(f->p->arg, f->frontier.size, f->size);
 	}
 	return ok;
@@ -378,7 +419,7 @@ check_index(struct fsck *f, struct error *err)
 {
 	struct index_check c = {.f = f};
 	struct index_reader *r = index_reader_open(f->p->index, err);
-	bool same;
+	bool same, mend;
 
 	if (!r)
 		return false;
@@ -390,16 +431,18 @@ check_index(struct fsck *f, struct error *err)
 	same = c.rows.rows == f->rows.rows &&
 	    c.rows.lane[0] == f->rows.lane[0] &&
 	    c.rows.lane[1] == f->rows.lane[1];
-	if (!same || c.beyond > 0) {
-		f->index_bad = true;
-		problem(f, f->p->repair,
+	if (!same || c.beyond > 0)
+		index_fault(f,
 		    "the lookup index has %llu rows where the entries give "
 		    "%llu, or other ones",
 		    (unsigned long long)c.rows.rows,
 		    (unsigned long long)f->rows.rows);
-	}
+	mend = f->p->repair && f->root_sound;
+	for (size_t i = 0; i < f->index_fault_count; i++)
+		problem(f, mend, "%s", f->index_faults[i]);
 	/* The next start fills it again from the entries. */
-	return !f->index_bad || !f->p->repair || index_reset(f->p->index, err);
+	return f->index_fault_count == 0 || !mend ||
+	    index_reset(f->p->index, err);
 }
 
 static bool
@@ -420,17 +463,39 @@ begin(struct fsck *f, struct error *err)
 	if (p->index &&
 	    !index_marker(p->index, &f->marker, &f->marker_root, err))
 		return false;
-	if (f->marker > f->size) {
-		f->index_bad = true;
-		problem(f, p->repair,
+	if (f->marker > f->size)
+		index_fault(f,
 		    "the lookup index covers %llu entries, more than there are",
 		    (unsigned long long)f->marker);
-	}
 	f->reader = p->backend->reader_open(p->store, err);
 	return f->reader &&
 	    (getrandom(f->secret, sizeof(f->secret), 0) ==
 		    (ssize_t)sizeof(f->secret) ||
 		error_set(err, ERR_INTERNAL, "no random numbers"));
+}
+
+/*
+ * Once more over the entries, writing the tiles that they give. Not when they
+ * do not give what was signed: then the tiles may be all that is left of what
+ * was there.
+ */
+static bool
+mend_tiles(struct fsck *f, struct error *err)
+{
+	if (!f->root_sound) {
+		problem(f, false,
+		    "%llu tiles do not match the entries; they are left as "
+		    "they are, because it is the entries that are wrong",
+		    (unsigned long long)f->bad_tiles);
+		return true;
+	}
+	f->mending = true;
+	f->next = 0;
+	f->out->tiles = 0;
+	f->frontier = (struct frontier){0};
+	memset(f->levels, 0, sizeof(f->levels));
+	f->rows = (struct row_sum){0};
+	return scan_entries(f, err);
 }
 
 bool
@@ -447,6 +512,7 @@ fsck_run(
 	if (ok)
 		check_roots(&f);
 	ok = ok && scan_entries(&f, err) &&
+	    (!parts->repair || f.bad_tiles == 0 || mend_tiles(&f, err)) &&
 	    (!parts->index || check_index(&f, err));
 	if (f.reader)
 		parts->backend->reader_close(f.reader);

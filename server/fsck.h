@@ -40,7 +40,8 @@ struct fsck_result {
  * tile of every level and the root at the signed size, and holds every row of
  * the index against the entries (order-independent sums of keyed row hashes, so
  * that omissions are found without a look-up per row). Entries are never
- * changed: they are what everything else is derived from.
+ * changed: they are what everything else is derived from; and where they do not
+ * give the signed root, nothing is.
  * False only when it could not finish (`err`); problems are in the result.
  */
 bool fsck_run(const struct fsck_parts *parts, struct fsck_result *out,

@@ -4,7 +4,7 @@
 
 #include "core/base/buf.h"
 #include "core/crypto/hash.h"
-#include "server/httpd.h"
+#include "server/exchange.h"
 
 /*
  * A published head: a signed checkpoint that everyone may see. Immutable and
@@ -25,7 +25,7 @@ struct head *head_new(
 /* head_release gives a reference back (NULL-safe). */
 void head_release(struct head *h);
 
-/* The place where the newest head stands. Sizes never shrink. */
+/* The place where the newest head stands; one thread publishes, in order. */
 struct head_slot;
 
 struct head_slot *head_slot_open(void);

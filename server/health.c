@@ -68,8 +68,7 @@ health_set(
 	(void)pthread_mutex_lock(&h->lock);
 	if (on && !(atomic_load(&h->conditions) & bit)) {
 		va_start(ap, format);
-		(void)vsnprintf(
-		    h->sentence[c], sizeof(h->sentence[c]), format, ap);
+		error_text(h->sentence[c], sizeof(h->sentence[c]), format, ap);
 		va_end(ap);
 		atomic_fetch_or(&h->conditions, bit);
 	} else if (!on && c != HEALTH_LATCHED) {

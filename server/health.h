@@ -26,7 +26,8 @@ struct health *health_open(void);
 void health_close(struct health *h);
 
 /* health_set sets or clears one condition with a sentence (cut at 300 bytes)
- * that says what happened and what to do; the first sentence of a latch stays.
+ * that says what happened and what to do; the first sentence stays until the
+ * condition is cleared.
  */
 void health_set(struct health *h, enum health_condition c, bool on,
     const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -261,12 +261,14 @@ void refusal_set(struct httpd *h, struct refusal *out, unsigned status,
 void refusal_send(
     struct httpd *h, int fd, const struct refusal *refusal, bool head_only);
 
-/* In httpd.c, where libmicrohttpd is known. answer_make takes `r`'s contents
- * whatever happens, answer_fixed nothing: its answer belongs to the body. NULL
- * when memory ran out. */
+/* An answer in libmicrohttpd's form; NULL when memory ran out. answer_make
+ * takes `r`'s contents whatever happens, answer_fixed nothing: its answer
+ * belongs to the body. */
 void *answer_make(struct httpd *h, struct response *r);
 void *answer_fixed(const struct response *r);
 void answer_drop(void *answer);
+
+/* In httpd.c, beside the loops. */
 void connection_suspend(struct MHD_Connection *c);
 void connection_resume(struct MHD_Connection *c);
 /* connection_room tells whether the next connection can be handed over. */

@@ -245,14 +245,14 @@ lookup_start(struct lookup *l, struct error *err)
 void
 lookup_flush_now(struct lookup *l)
 {
-	uint64_t generation;
+	uint64_t until;
 
 	(void)pthread_mutex_lock(&l->lock);
-	generation = l->generation;
-	l->flush_asked = true;
+	/* What is on its way has to arrive, too. */
+	until = l->generation + (l->moving.count > 0) + (l->growing.count > 0);
+	l->flush_asked = l->growing.count > 0;
 	(void)pthread_cond_signal(&l->wake);
-	while (l->generation == generation && l->growing.count > 0 &&
-	    l->failure.code == ERR_NONE)
+	while (l->generation < until && l->failure.code == ERR_NONE)
 		(void)pthread_cond_wait(&l->flushed, &l->lock);
 	(void)pthread_mutex_unlock(&l->lock);
 }
@@ -391,12 +391,24 @@ static struct index_reader *
 reader_take(struct lookup *l, struct error *err)
 {
 	struct index_reader *r = NULL;
+	struct error why = {0};
 
 	(void)pthread_mutex_lock(&l->lock);
 	if (l->reader_count > 0)
 		r = l->readers[--l->reader_count];
 	(void)pthread_mutex_unlock(&l->lock);
-	return r ? r : index_reader_open(l->file, err);
+	if (r)
+		return r;
+	r = index_reader_open(l->file, &why);
+	if (!r && why.code == ERR_NOTFOUND)
+		/* The file went when a flush failed; readers that are open go
+		 * on. What cannot be looked up is not absent. */
+		(void)error_reason(err, ERR_UNAVAILABLE, "index-behind",
+		    "the lookup index cannot be read until the server is "
+		    "started again");
+	else if (!r)
+		*err = why;
+	return r;
 }
 
 static void

@@ -48,13 +48,14 @@ bool lookup_add(struct lookup *l, uint64_t first,
     const struct lookup_keys *keys, size_t count, uint64_t size,
     const struct hash *root, struct error *err) MUST_USE;
 
-/* lookup_tail counts entries in memory; lookup_flushes the completed flushes;
+/* lookup_tail counts entries in memory; lookup_generation the completed flushes;
  * lookup_failed tells why flushing stopped (false: it did not). */
 size_t lookup_tail(struct lookup *l);
 uint64_t lookup_generation(struct lookup *l);
 bool lookup_failed(struct lookup *l, struct error *err);
 
-/* lookup_flush_now asks for a flush whatever the tail's size and waits. */
+/* lookup_flush_now has what is in memory now moved into the file, whatever its
+ * size, and waits for that (or for a failure). */
 void lookup_flush_now(struct lookup *l);
 
 /*

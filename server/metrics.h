@@ -4,6 +4,7 @@
 
 #include "core/base/buf.h"
 #include "server/admit.h"
+#include "server/httpd.h"
 #include "server/sequencer.h"
 
 /*

@@ -53,8 +53,9 @@ enum pool_result { POOL_TAKEN, POOL_LOOK_AGAIN, POOL_REFUSED };
  */
 bool pool_join(struct pool *p, struct submission *s);
 
-/* pool_put queues `s` (or joins). POOL_REFUSED sets ERR_UNAVAILABLE, reason
- * "queue-full". */
+/* pool_put queues `s` (or joins); one leaf is taken whatever its size.
+ * POOL_REFUSED sets ERR_UNAVAILABLE, reason "queue-full" or (stopped)
+ * "draining". */
 enum pool_result pool_put(
     struct pool *p, struct submission *s, uint64_t epoch, struct error *err);
 

@@ -211,6 +211,20 @@ sound_guard(struct recovery *r)
 	return true;
 }
 
+/* In doubt about the guard or the file: what was certainly signed can still be
+ * shown, if it is there. */
+static void
+serve_signed(struct recovery *r)
+{
+	enum signer_guard guard = r->p->hello->guard;
+	struct error none = {0};
+
+	if ((guard == SIGNER_GUARD_OK || guard == SIGNER_GUARD_ROLLBACK) &&
+	    read_guard(r, &none) && r->stored >= r->guard.size &&
+	    load_signed(r, &none))
+		(void)guard_head(r, &none);
+}
+
 /* Makes what was read durable. A full disk is no doubt: reads can go on. */
 static bool
 settle(struct recovery *r, struct error *err)
@@ -221,6 +235,14 @@ settle(struct recovery *r, struct error *err)
 		return true;
 	r->out->unsettled = why.code == ERR_UNAVAILABLE;
 	return r->out->unsettled || error_set(err, why.code, "%s", why.text);
+}
+
+/* The disk failed; rows that are not there are an unsound tail instead. */
+static bool
+unreadable(const struct error *why)
+{
+	return why->code == ERR_IO &&
+	    strcmp(error_reason_name(why), "store-missing") != 0;
 }
 
 bool
@@ -234,8 +256,10 @@ recover_log(
 	if (!p->backend->size(p->store, &r.stored, err) ||
 	    !p->backend->identity(p->store, &r.identity, err))
 		return false;
-	if (!sound_guard(&r))
+	if (!sound_guard(&r)) {
+		serve_signed(&r);
 		return true;
+	}
 	if (!read_guard(&r, err))
 		return false;
 	if (r.stored < r.guard.size)
@@ -267,9 +291,9 @@ recover_log(
 		return cut_tail(&r, &why, err);
 	}
 	if (!load_tail(&r, &why))
-		return why.code == ERR_IO ? guard_head(&r, err) &&
+		return unreadable(&why) ? guard_head(&r, err) &&
 			say(&r, RECOVER_LATCH, "cannot read: %s", why.text)
-					  : cut_tail(&r, &why, err);
+					: cut_tail(&r, &why, err);
 	return sign_forward(&r, err);
 }
 

@@ -264,11 +264,14 @@ run_batch(struct sequencer *s, struct batch *b)
 		finish(s, b, &err);
 		return true;
 	}
-	if (!s->p.may_write(s->p.arg, &err)) {
+	if (s->p.may_write(s->p.arg, &err)) {
+		a = run_steps(s, b, &err);
+	} else if (err.code == ERR_UNAVAILABLE || err.code == ERR_DENIED) {
 		finish(s, b, &err);
 		return true;
+	} else {
+		a = START_AGAIN; /* the disk may be in a state unknown */
 	}
-	a = run_steps(s, b, &err);
 	if (a == TRY_LATER)
 		s->p.alarm(s->p.arg, "not-stored", &err);
 	if (a == LATCH || a == START_AGAIN)

@@ -30,7 +30,8 @@ struct sequencer_parts {
 	struct health *health;
 	size_t batch_max;
 	unsigned gather_ms;
-	/* asked before each batch; false with ERR_UNAVAILABLE: not now */
+	/* asked before each batch; false with ERR_UNAVAILABLE or ERR_DENIED:
+	 * not now; with any other error: start again */
 	bool (*may_write)(void *arg, struct error *err);
 	void (*report)(void *arg, const struct batch_report *r);
 	/* one line for the log, when the log stops taking entries */

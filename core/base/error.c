@@ -4,16 +4,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A text cut at the end of its array must still be UTF-8: drop the part of a
- * character that the cut left behind. */
+/* Drops the part of a character that the cut at the end left behind. */
 static void
-trim_cut_character(char text[ERROR_TEXT_MAX])
+trim_cut_character(char *text, size_t size)
 {
 	size_t end = strlen(text);
 	size_t start = end;
 	size_t len = 1;
 
-	if (end < ERROR_TEXT_MAX - 1)
+	if (end < size - 1)
 		return;
 	while (start > 0 && end - start < 3 &&
 	    ((uint8_t)text[start - 1] & 0xc0) == 0x80)
@@ -27,6 +26,13 @@ trim_cut_character(char text[ERROR_TEXT_MAX])
 		text[start] = '\0';
 }
 
+void
+error_text(char *out, size_t size, const char *format, va_list ap)
+{
+	(void)vsnprintf(out, size, format, ap);
+	trim_cut_character(out, size);
+}
+
 static void __attribute__((format(printf, 4, 0))) error_fill(struct error *err,
     enum error_code code, const char *reason, const char *format, va_list ap)
 {
@@ -34,8 +40,7 @@ static void __attribute__((format(printf, 4, 0))) error_fill(struct error *err,
 		return;
 	err->code = code;
 	err->reason = reason;
-	(void)vsnprintf(err->text, sizeof(err->text), format, ap);
-	trim_cut_character(err->text);
+	error_text(err->text, sizeof(err->text), format, ap);
 }
 
 bool
@@ -80,7 +85,7 @@ error_prefix(struct error *err, const char *format, ...)
 	memcpy(err->text + n, ": ", 2);
 	memcpy(err->text + n + 2, old, sizeof(err->text) - n - 2);
 	err->text[sizeof(err->text) - 1] = '\0';
-	trim_cut_character(err->text);
+	trim_cut_character(err->text, sizeof(err->text));
 	return false;
 }
 

@@ -2,6 +2,8 @@
 #ifndef MTLOG_CORE_BASE_ERROR_H
 #define MTLOG_CORE_BASE_ERROR_H
 
+#include <stdarg.h>
+
 #include "core/base/bytes.h"
 
 /*
@@ -48,6 +50,10 @@ bool error_set(struct error *err, enum error_code code, const char *format, ...)
 /* error_reason is error_set with a stable reason name (a string literal). */
 bool error_reason(struct error *err, enum error_code code, const char *reason,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* error_text is vsnprintf into `size` bytes, cut between two characters. */
+void error_text(char *out, size_t size, const char *format, va_list ap)
+    __attribute__((format(printf, 3, 0)));
 
 /*
  * error_prefix puts "prefix: " before the text of an error already set and

@@ -2,7 +2,7 @@
 #ifndef MTLOG_SERVER_API_REPLY_H
 #define MTLOG_SERVER_API_REPLY_H
 
-#include "server/httpd.h"
+#include "server/exchange.h"
 
 #define REPLY_MAX_LEN (64u << 20)
 

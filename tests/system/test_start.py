@@ -149,7 +149,7 @@ def copied_database():
         log.make(2)
         shutil.copy(log.database, log.database + ".copy")
         os.rename(log.database + ".copy", log.database)
-        log.latched("a copy of the database", False)
+        log.latched("a copy of the database", True)
 
 
 def one_slot_torn():
