@@ -45,4 +45,5 @@ step attack env MTLOG_MALFORMED="${MTLOG_MALFORMED:-100000}" "$SOURCE/tests/syst
 step disk env MTLOG_ROUNDS="${MTLOG_ROUNDS:-20}" "$SOURCE/tests/system/test_disk.py"
 step flips env MTLOG_FLIPS="${MTLOG_FLIPS:-10000}" "$SOURCE/tests/system/test_flips.py"
 step oracle "$SOURCE/tests/oracle/run.sh" "$BUILD" 100000
+step distcheck make -s distcheck
 exit $((failed > 0))
