@@ -500,7 +500,7 @@ reload(struct daemon *d)
 	struct error err = {0};
 	char restart[400];
 
-	notify_send(d->notify, "RELOADING=1");
+	notify_reloading(d->notify);
 	if (config_reload(d->config, restart, sizeof(restart), &err)) {
 		log_setup((enum log_format)d->config->log_format,
 		    (enum log_level)d->config->log_level);

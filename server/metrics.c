@@ -17,7 +17,6 @@
 #define BOUNDS	14
 
 enum phase {
-	PHASE_RECEIVE,
 	PHASE_ADMIT,
 	PHASE_QUEUE,
 	PHASE_INTEGRATE,
@@ -31,7 +30,6 @@ enum phase {
 };
 
 static const char *const phase_names[PHASES] = {
-    [PHASE_RECEIVE] = "receive",
     [PHASE_ADMIT] = "admit",
     [PHASE_QUEUE] = "queue",
     [PHASE_INTEGRATE] = "integrate",
@@ -213,12 +211,6 @@ metrics_route(struct metrics *m, const char *route, unsigned status)
 	unsigned class = status / 100 < CLASSES ? status / 100 : 0;
 
 	count(&find(m->routes, route)->counts[class]);
-}
-
-void
-metrics_receive(struct metrics *m, uint64_t ns)
-{
-	observe_phase(m, PHASE_RECEIVE, ns);
 }
 
 /* The page. */

@@ -19,14 +19,12 @@ struct metrics *metrics_open(struct error *err) MUST_USE;
 void metrics_close(struct metrics *m);
 
 /*
- * What happened: a batch, a submission, an answer of a route, a request whose
- * body took `ns` to arrive. Any thread. Reasons and routes are string literals
+ * What happened: a batch, a submission, an answer of a route. Any thread. Reasons and routes are string literals
  * and few: of each the first 63 have a count of their own, the rest "other".
  */
 void metrics_batch(struct metrics *m, const struct batch_report *r);
 void metrics_admit(struct metrics *m, const struct admit_report *r);
 void metrics_route(struct metrics *m, const char *route, unsigned status);
-void metrics_receive(struct metrics *m, uint64_t ns);
 
 /* What is true now, asked for when the page is made. */
 struct metrics_now {

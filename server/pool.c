@@ -311,23 +311,6 @@ pool_stop(struct pool *p)
 }
 
 void
-pool_fail(struct pool *p, const struct error *err)
-{
-	struct submission *all;
-
-	(void)pthread_mutex_lock(&p->lock);
-	all = p->first;
-	p->first = NULL;
-	p->last = &p->first;
-	p->queued = 0;
-	(void)pthread_mutex_unlock(&p->lock);
-	for (struct submission *s = all; s; s = s->next)
-		s->err = *err;
-	if (all)
-		pool_finish(p, all);
-}
-
-void
 pool_load(struct pool *p, size_t *entries, size_t *bytes)
 {
 	(void)pthread_mutex_lock(&p->lock);

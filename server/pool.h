@@ -76,10 +76,8 @@ struct submission *pool_take(struct pool *p, size_t max, size_t max_bytes,
  * `head` and `err` of each are copied to its twins. */
 void pool_finish(struct pool *p, struct submission *chain);
 
-/* pool_stop makes pool_take return NULL once the queue is empty; pool_fail
- * answers everything queued with `err`. */
+/* pool_stop makes pool_take return NULL once the queue is empty. */
 void pool_stop(struct pool *p);
-void pool_fail(struct pool *p, const struct error *err);
 
 /* pool_load: entries and bytes queued or in flight. */
 void pool_load(struct pool *p, size_t *entries, size_t *bytes);

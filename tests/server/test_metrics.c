@@ -294,8 +294,6 @@ static const struct sample count_samples[] = {
     {"mtlog_phase_seconds_bucket{phase=\"commit\",le=\"10\"}", 1},
     {"mtlog_phase_seconds_bucket{phase=\"commit\",le=\"+Inf\"}", 2},
     {"mtlog_phase_seconds_count{phase=\"readback\"}", 2},
-    {"mtlog_phase_seconds_count{phase=\"receive\"}", 1},
-    {"mtlog_phase_seconds_sum{phase=\"receive\"}", 0.000000042},
     {"mtlog_batch_entries_bucket{le=\"1024\"}", 1},
     {"mtlog_batch_entries_bucket{le=\"2048\"}", 2},
     {"mtlog_batch_entries_sum", 1025},
@@ -334,7 +332,6 @@ test_counts(void **state)
 	metrics_batch(m,
 	    &(const struct batch_report){
 		.count = 1025, .commit = 12000000000u});
-	metrics_receive(m, 42);
 	metrics_route(m, "/checkpoint", 200);
 	metrics_route(m, "/checkpoint", 206);
 	metrics_route(m, "/checkpoint", 599);

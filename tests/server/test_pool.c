@@ -326,8 +326,7 @@ test_epoch(void **state)
 	/* Whoever joins learns the index from the first. */
 	assert_int_equal(pool_put(p, &twin.s, old, &err), POOL_TAKEN);
 	old = pool_epoch(p);
-	(void)error_set(&err, ERR_UNAVAILABLE, "enough");
-	pool_fail(p, &err);
+	pool_finish(p, take(p, 10, 10000, 1));
 	assert_true(pool_epoch(p) != old);
 	assert_int_equal(b.done, 1);
 	assert_int_equal(twin.done, 1);
@@ -528,47 +527,6 @@ test_stop(void **state)
 	assert_null(pool_take(p, 2, 10000, LONG_MS, &count));
 	release(items, 3);
 	release(&late, 1);
-	pool_close(p);
-}
-
-/* All that is queued, and its twins; not what was taken. */
-static void
-test_fail(void **state)
-{
-	struct pool *p = pool_make(10, 10000);
-	struct error why = {0};
-	struct item items[5];
-	struct submission *chain;
-
-	(void)state;
-	(void)error_reason(&why, ERR_UNAVAILABLE, "restarting", "a sentence");
-	pool_fail(p, &why);
-	for (size_t i = 0; i < 5; i++)
-		item_make(&items[i], i < 4 ? i : 3, 10);
-	put(p, &items[0]);
-	chain = take(p, 10, 10000, 1);
-	for (size_t i = 1; i < 5; i++)
-		put(p, &items[i]);
-	pool_fail(p, &why);
-	load_is(p, 1, 10);
-	assert_int_equal(items[0].done, 0);
-	for (size_t i = 1; i < 5; i++) {
-		assert_int_equal(items[i].done, 1);
-		assert_int_equal(items[i].s.err.code, ERR_UNAVAILABLE);
-		assert_string_equal(
-		    error_reason_name(&items[i].s.err), "restarting");
-		assert_string_equal(items[i].s.err.text, "a sentence");
-	}
-	pool_finish(p, chain);
-	assert_int_equal(items[0].done, 1);
-	assert_int_equal(items[0].s.err.code, ERR_NONE);
-	release(items, 5);
-	/* It goes on. */
-	item_make(&items[0], 1, 10);
-	put(p, &items[0]);
-	pool_finish(p, take(p, 10, 10000, 1));
-	assert_int_equal(items[0].done, 1);
-	release(items, 1);
 	pool_close(p);
 }
 
@@ -842,7 +800,6 @@ main(void)
 	    cmocka_unit_test(test_reserve_used),
 	    cmocka_unit_test(test_reserved_joins),
 	    cmocka_unit_test(test_stop),
-	    cmocka_unit_test(test_fail),
 	    cmocka_unit_test(test_take_waits),
 	    cmocka_unit_test(test_gather),
 	    cmocka_unit_test(test_threads),
