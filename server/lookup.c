@@ -348,6 +348,17 @@ window_add(struct window *w, uint64_t index)
 	w->out[i] = index;
 }
 
+static void
+reverse(uint64_t *v, size_t n)
+{
+	for (size_t i = 0; i < n / 2; i++) {
+		uint64_t first = v[i];
+
+		v[i] = v[n - 1 - i];
+		v[n - 1 - i] = first;
+	}
+}
+
 /*
  * What the tail has, into an empty window. Its chains go from the newest row
  * back, so newest first ends as soon as enough is found; the other way the
@@ -359,8 +370,7 @@ tail_find(const struct lookup *l, enum index_kind kind, const struct hash *key,
     struct window *w)
 {
 	const struct segment *segments[] = {&l->growing, &l->moving};
-	uint64_t ring[FIND_MAX];
-	size_t seen = 0;
+	size_t seen = 0, cut;
 
 	for (size_t i = 0; i < 2 && w->max > 0; i++) {
 		const struct segment *s = segments[i];
@@ -375,7 +385,7 @@ tail_find(const struct lookup *l, enum index_kind kind, const struct hash *key,
 			if (!w->newest_first && row->index < w->from)
 				break;
 			if (!before(w, row->index, w->from))
-				ring[seen++ % w->max] = row->index;
+				w->out[seen++ % w->max] = row->index;
 			if (w->newest_first && seen == w->max)
 				break;
 		}
@@ -383,8 +393,12 @@ tail_find(const struct lookup *l, enum index_kind kind, const struct hash *key,
 			break;
 	}
 	w->count = seen < w->max ? seen : w->max;
-	for (size_t i = 0; i < w->count; i++)
-		w->out[i] = ring[(w->newest_first ? i : seen - 1 - i) % w->max];
+	if (w->newest_first)
+		return;
+	/* The oldest is where the next would have gone. */
+	cut = seen > w->max ? seen % w->max : w->count;
+	reverse(w->out, cut);
+	reverse(w->out + cut, w->count - cut);
 }
 
 static struct index_reader *
