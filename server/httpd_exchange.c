@@ -506,7 +506,7 @@ uncharge_answer(struct exchange *x)
 		less += x->shared->data.len;
 	if (less > 0)
 		(void)atomic_fetch_sub(&x->h->answer_bytes, less);
-	if (x->fixed)
+	if (x->fixed && x->shared)
 		httpd_body_release(x->shared);
 	x->shared = NULL;
 	x->fixed = false;
