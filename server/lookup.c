@@ -6,6 +6,7 @@
 
 #define TABLE_MIN    1024
 #define NO_ROW	     UINT32_MAX
+#define NONE	     UINT64_MAX
 #define IDLE_READERS 8
 #define FIND_MAX     1000
 
@@ -22,6 +23,12 @@ struct segment {
 	struct hash root;
 };
 
+/* A reader of the file, and the generation that its snapshot is of. */
+struct reader {
+	struct index_reader *index;
+	uint64_t generation; /* NONE: it holds no snapshot */
+};
+
 struct lookup {
 	struct index_file *file;
 	pthread_mutex_t lock;
@@ -32,7 +39,7 @@ struct lookup {
 	uint64_t size; /* complete up to here */
 	uint64_t generation;
 	struct error failure;
-	struct index_reader *readers[IDLE_READERS];
+	struct reader readers[IDLE_READERS];
 	size_t reader_count;
 };
 
@@ -196,6 +203,22 @@ flush(struct lookup *l, struct error *err)
 	return index_compact(l->file, err);
 }
 
+static void
+rest(struct reader *r)
+{
+	index_reader_rest(r->index);
+	r->generation = NONE;
+}
+
+/* Under the lock. A snapshot that is held would make the file's write-ahead
+ * log grow while it is written to. */
+static void
+rest_all(struct lookup *l)
+{
+	for (size_t i = 0; i < l->reader_count; i++)
+		rest(&l->readers[i]);
+}
+
 static void *
 flush_thread(void *arg)
 {
@@ -213,6 +236,7 @@ flush_thread(void *arg)
 			break;
 		l->flush_asked = false;
 		if (l->growing.count > 0 && l->failure.code == ERR_NONE) {
+			rest_all(l);
 			l->moving = l->growing;
 			l->growing = (struct segment){0};
 			(void)pthread_mutex_unlock(&l->lock);
@@ -270,7 +294,7 @@ lookup_close(struct lookup *l)
 		(void)pthread_join(l->thread, NULL);
 	}
 	for (size_t i = 0; i < l->reader_count; i++)
-		index_reader_close(l->readers[i]);
+		index_reader_close(l->readers[i].index);
 	segment_release(&l->growing);
 	segment_release(&l->moving);
 	(void)pthread_cond_destroy(&l->wake);
@@ -401,41 +425,61 @@ tail_find(const struct lookup *l, enum index_kind kind, const struct hash *key,
 	reverse(w->out + cut, w->count - cut);
 }
 
-static struct index_reader *
-reader_take(struct lookup *l, struct error *err)
+static bool
+reader_open(struct lookup *l, struct reader *r, struct error *err)
 {
-	struct index_reader *r = NULL;
 	struct error why = {0};
 
-	(void)pthread_mutex_lock(&l->lock);
-	if (l->reader_count > 0)
-		r = l->readers[--l->reader_count];
-	(void)pthread_mutex_unlock(&l->lock);
-	if (r)
-		return r;
-	r = index_reader_open(l->file, &why);
-	if (!r && why.code == ERR_NOTFOUND)
+	r->generation = NONE;
+	r->index = index_reader_open(l->file, &why);
+	if (!r->index && why.code == ERR_NOTFOUND)
 		/* The file went when a flush failed; readers that are open go
 		 * on. What cannot be looked up is not absent. */
 		(void)error_reason(err, ERR_UNAVAILABLE, "index-behind",
 		    "the lookup index cannot be read until the server is "
 		    "started again");
-	else if (!r)
+	else if (!r->index)
 		*err = why;
-	return r;
+	return r->index != NULL;
+}
+
+/* Between two flushes one snapshot serves all look-ups of a reader: what it
+ * has not, is in memory. */
+static bool
+reader_refresh(struct reader *r, uint64_t generation, struct error *err)
+{
+	if (r->generation == generation)
+		return true;
+	rest(r);
+	if (generation == NONE)
+		return true;
+	if (!index_reader_hold(r->index, err))
+		return false;
+	r->generation = generation;
+	return true;
+}
+
+/* Under the lock: the generation that a snapshot taken from now on may stand
+ * for, or NONE while rows are on their way. */
+static uint64_t
+quiet_generation(const struct lookup *l)
+{
+	return l->moving.count == 0 ? l->generation : NONE;
 }
 
 static void
-reader_give(struct lookup *l, struct index_reader *r)
+reader_give(struct lookup *l, struct reader *r)
 {
 	(void)pthread_mutex_lock(&l->lock);
+	if (r->generation != quiet_generation(l))
+		rest(r);
 	if (l->reader_count < IDLE_READERS) {
-		l->readers[l->reader_count++] = r;
-		r = NULL;
+		l->readers[l->reader_count++] = *r;
+		r->index = NULL;
 	}
 	(void)pthread_mutex_unlock(&l->lock);
-	if (r)
-		index_reader_close(r);
+	if (r->index)
+		index_reader_close(r->index);
 }
 
 bool
@@ -444,8 +488,8 @@ lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
     uint64_t *complete, struct error *err)
 {
 	struct window w = {out, 0, max, from, newest_first};
-	uint64_t stored[FIND_MAX], marker;
-	struct index_reader *r;
+	uint64_t stored[FIND_MAX], marker, generation;
+	struct reader r = {0};
 	size_t n = 0;
 	bool ok;
 
@@ -456,13 +500,19 @@ lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
 	(void)pthread_mutex_lock(&l->lock);
 	tail_find(l, kind, key, &w);
 	*complete = l->size;
+	generation = quiet_generation(l);
+	if (l->reader_count > 0)
+		r = l->readers[--l->reader_count];
 	(void)pthread_mutex_unlock(&l->lock);
-	r = reader_take(l, err);
-	if (!r)
+	if (!r.index && !reader_open(l, &r, err))
 		return false;
-	ok = index_find(
-	    r, kind, key, from, newest_first, max, stored, &n, &marker, err);
-	reader_give(l, r);
+	ok = reader_refresh(&r, generation, err) &&
+	    index_find(r.index, kind, key, from, newest_first, max, stored, &n,
+		&marker, err);
+	if (ok)
+		reader_give(l, &r);
+	else
+		index_reader_close(r.index);
 	for (size_t i = 0; ok && i < n; i++)
 		window_add(&w, stored[i]);
 	*count = w.count;

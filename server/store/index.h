@@ -57,6 +57,14 @@ struct index_reader *index_reader_open(struct index_file *f, struct error *err)
 void index_reader_close(struct index_reader *r);
 
 /*
+ * index_reader_hold takes a snapshot that all following calls see, until
+ * index_reader_rest: it saves what a snapshot for each costs. A held one keeps
+ * the write-ahead log from being used anew. Without, each call has its own.
+ */
+bool index_reader_hold(struct index_reader *r, struct error *err) MUST_USE;
+void index_reader_rest(struct index_reader *r);
+
+/*
  * index_find gives up to `max` entry indexes with this kind and key, ascending
  * from `from` (inclusive), or descending from it when `newest_first`; and in
  * `*marker` the size up to which the answer is complete (same snapshot).

@@ -63,6 +63,9 @@ struct index_file {
 struct index_reader {
 	sqlite3 *db;
 	sqlite3_stmt *begin, *end, *marker, *runs, *up, *down;
+	bool held;	      /* a snapshot is kept */
+	uint64_t size;	      /* of the snapshot: its marker */
+	struct run_list list; /* and its runs */
 };
 
 static void
@@ -436,22 +439,20 @@ static bool
 find_in_runs(struct index_reader *r, sqlite3_stmt *stmt, struct found *f,
     struct error *err)
 {
-	struct run_list runs;
-	if (!runs_step_list(r->db, r->runs, &runs, err))
-		return false;
-	for (size_t i = 0; i < runs.count; i++) {
-		size_t at = f->newest_first ? runs.count - 1 - i : i;
-		if (!find_in_run(r->db, stmt, runs.id[at], f, err))
+	const struct run_list *runs = &r->list;
+	for (size_t i = 0; i < runs->count; i++) {
+		size_t at = f->newest_first ? runs->count - 1 - i : i;
+		if (!find_in_run(r->db, stmt, runs->id[at], f, err))
 			return false;
 	}
 	return true;
 }
 
-/* One snapshot for the marker and all the runs, given up before returning. */
+/* One snapshot for the marker and all the runs. */
 static bool
 begin(struct index_reader *r, struct error *err)
 {
-	int rc = sqlite_step_done(r->begin);
+	int rc = r->held ? SQLITE_OK : sqlite_step_done(r->begin);
 	return rc == SQLITE_OK || sqlite_fail(r->db, rc, "read index", err);
 }
 
@@ -459,7 +460,38 @@ static void
 end(struct index_reader *r)
 {
 	/* nothing was written: only the snapshot goes */
-	(void)sqlite_step_done(r->end);
+	if (!r->held)
+		(void)sqlite_step_done(r->end);
+}
+
+/* What every look-up needs of a snapshot. */
+static bool
+look_around(struct index_reader *r, struct error *err)
+{
+	struct hash root;
+	bool ok = take_marker(r->db, r->marker, &r->size, &root, err);
+	sqlite3_reset(r->marker);
+	return ok && runs_step_list(r->db, r->runs, &r->list, err);
+}
+
+bool
+index_reader_hold(struct index_reader *r, struct error *err)
+{
+	index_reader_rest(r);
+	if (!begin(r, err))
+		return false;
+	r->held = look_around(r, err);
+	end(r);
+	return r->held;
+}
+
+void
+index_reader_rest(struct index_reader *r)
+{
+	bool held = r->held;
+	r->held = false;
+	if (held)
+		end(r);
 }
 
 bool
@@ -469,24 +501,24 @@ index_find(struct index_reader *r, enum index_kind kind, const struct hash *key,
 {
 	struct found f = {.out = out, .max = max, .newest_first = newest_first};
 	sqlite3_stmt *stmt = newest_first ? r->down : r->up;
-	struct hash root;
 	*count = 0;
 	if (from > INDEX_MAX)
 		from = INDEX_MAX;
+	if (!begin(r, err))
+		return false;
+	bool ok = r->held || look_around(r, err);
 	sqlite3_bind_int(stmt, 2, (int)kind);
 	sqlite3_bind_blob(stmt, 3, key->b, HASH_LEN, SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 4, (sqlite3_int64)from);
 	sqlite3_bind_int64(
 	    stmt, 5, max > INDEX_MAX ? INT64_MAX : (sqlite3_int64)max);
-	if (!begin(r, err))
-		return false;
-	bool ok = take_marker(r->db, r->marker, marker, &root, err);
-	sqlite3_reset(r->marker);
 	ok = ok && (max == 0 || find_in_runs(r, stmt, &f, err));
 	sqlite3_clear_bindings(stmt);
 	end(r);
-	if (ok)
+	if (ok) {
 		*count = f.count;
+		*marker = r->size;
+	}
 	return ok;
 }
 

@@ -560,6 +560,52 @@ test_readers(void **state)
 	remove_dir(&p);
 }
 
+/* How many of 0..size-1 a held snapshot finds, and which marker it tells. */
+static void
+held_has(struct place *p, uint64_t size)
+{
+	struct error err = {0};
+	uint64_t out[4], marker = 77;
+	size_t count = 77;
+	for (uint64_t i = 0; i < 400; i += 57) {
+		struct hash key = key_of(INDEX_LEAF, i);
+		must(index_find(p->reader, INDEX_LEAF, &key, 0, false, 4, out,
+			 &count, &marker, &err),
+		    &err);
+		assert_int_equal(count, i < size);
+		assert_int_equal(marker, size);
+	}
+}
+
+static void
+test_hold(void **state)
+{
+	struct place p;
+	struct error err = {0};
+	(void)state;
+	make_dir(&p);
+	open_place(&p);
+	add(&p, 0, 100);
+	must(index_reader_hold(p.reader, &err), &err);
+	held_has(&p, 100);
+	add(&p, 100, 300);
+	held_has(&p, 100);
+	must(index_reader_hold(p.reader, &err), &err);
+	held_has(&p, 300);
+	add(&p, 300, 400);
+	held_has(&p, 300);
+	index_reader_rest(p.reader);
+	index_reader_rest(p.reader);
+	held_has(&p, 400);
+	must(index_reader_hold(p.reader, &err), &err);
+	must(index_reset(p.file, &err), &err);
+	held_has(&p, 400);
+	index_reader_rest(p.reader);
+	held_has(&p, 0);
+	close_place(&p);
+	remove_dir(&p);
+}
+
 int
 main(void)
 {
@@ -572,6 +618,7 @@ main(void)
 	    cmocka_unit_test(test_damage),
 	    cmocka_unit_test(test_read_only),
 	    cmocka_unit_test(test_broken),
+	    cmocka_unit_test(test_hold),
 	    cmocka_unit_test(test_readers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
