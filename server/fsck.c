@@ -396,16 +396,20 @@ scan_entries(struct fsck *f, struct error *err)
 	return ok;
 }
 
-struct index_check {
+/* The index, read beside the entries by a thread of its own. */
+struct index_scan {
 	const struct fsck *f;
 	struct row_sum rows;
 	uint64_t beyond;
+	pthread_t thread;
+	bool started;
+	struct error err;
 };
 
 static bool
-check_row(void *arg, const struct index_row *row, struct error *err)
+scan_row(void *arg, const struct index_row *row, struct error *err)
 {
-	struct index_check *c = arg;
+	struct index_scan *c = arg;
 
 	(void)err;
 	row_add(c->f, &c->rows, row->kind, &row->key, row->index);
@@ -413,29 +417,54 @@ check_row(void *arg, const struct index_row *row, struct error *err)
 	return true;
 }
 
+static void *
+scan_index(void *arg)
+{
+	struct index_scan *c = arg;
+	struct index_reader *r = index_reader_open(c->f->p->index, &c->err);
+
+	if (r)
+		(void)!index_scan(r, scan_row, c, &c->err);
+	index_reader_close(r);
+	return NULL;
+}
+
+static bool
+index_scan_start(struct index_scan *c, struct error *err)
+{
+	c->started = pthread_create(&c->thread, NULL, scan_index, c) == 0;
+	return c->started ||
+	    error_set(err, ERR_INTERNAL, "cannot start a thread");
+}
+
+static void
+index_scan_end(struct index_scan *c)
+{
+	if (c->started)
+		(void)pthread_join(c->thread, NULL);
+	c->started = false;
+}
+
 /* Whether the index holds exactly the rows of the entries it covers. */
 static bool
-check_index(struct fsck *f, struct error *err)
+check_index(struct fsck *f, struct index_scan *c, struct error *err)
 {
-	struct index_check c = {.f = f};
-	struct index_reader *r = index_reader_open(f->p->index, err);
 	bool same, mend;
 
-	if (!r)
+	index_scan_end(c);
+	if (c->err.code != ERR_NONE) {
+		*err = c->err;
 		return false;
-	same = index_scan(r, check_row, &c, err);
-	index_reader_close(r);
-	if (!same)
-		return false;
-	f->out->index_rows = c.rows.rows;
-	same = c.rows.rows == f->rows.rows &&
-	    c.rows.lane[0] == f->rows.lane[0] &&
-	    c.rows.lane[1] == f->rows.lane[1];
-	if (!same || c.beyond > 0)
+	}
+	f->out->index_rows = c->rows.rows;
+	same = c->rows.rows == f->rows.rows &&
+	    c->rows.lane[0] == f->rows.lane[0] &&
+	    c->rows.lane[1] == f->rows.lane[1];
+	if (!same || c->beyond > 0)
 		index_fault(f,
 		    "the lookup index has %llu rows where the entries give "
 		    "%llu, or other ones",
-		    (unsigned long long)c.rows.rows,
+		    (unsigned long long)c->rows.rows,
 		    (unsigned long long)f->rows.rows);
 	mend = f->p->repair && f->root_sound;
 	for (size_t i = 0; i < f->index_fault_count; i++)
@@ -503,6 +532,7 @@ fsck_run(
     const struct fsck_parts *parts, struct fsck_result *out, struct error *err)
 {
 	struct fsck f = {.p = parts, .out = out};
+	struct index_scan index = {.f = &f};
 	bool ok;
 
 	*out = (struct fsck_result){0};
@@ -511,9 +541,11 @@ fsck_run(
 	ok = begin(&f, err);
 	if (ok)
 		check_roots(&f);
-	ok = ok && scan_entries(&f, err) &&
+	ok = ok && (!parts->index || index_scan_start(&index, err)) &&
+	    scan_entries(&f, err) &&
 	    (!parts->repair || f.bad_tiles == 0 || mend_tiles(&f, err)) &&
-	    (!parts->index || check_index(&f, err));
+	    (!parts->index || check_index(&f, &index, err));
+	index_scan_end(&index);
 	if (f.reader)
 		parts->backend->reader_close(f.reader);
 	hasher_release(&f.hasher);
