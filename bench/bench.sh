@@ -15,7 +15,7 @@ trap 'kill "${server:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "
 
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-row() { printf '| %-52s | %14s | %s |\n' "$1" "$2" "$3"; }
+row() { printf '| %-58s | %14s | %s |\n' "$1" "$2" "$3"; }
 
 start() { # DIR OPTIONS...: sets url, port, server, ready_ms
 	local dir=$1 began
@@ -30,7 +30,7 @@ start() { # DIR OPTIONS...: sets url, port, server, ready_ms
 }
 stop() { kill "$server"; wait "$server" || true; : >"$work/ready"; }
 fresh() { # NAME OPTIONS...
-	local dir=$work/$1
+	local dir=$work/log-$1
 	shift
 	"$build/mtlogd" init --dir "$dir" --origin bench.example.org 2>/dev/null >"$work/vkey"
 	start "$dir" "$@"
@@ -46,7 +46,7 @@ memory() { awk "/$1/ { print \$2 }" "/proc/$server/status"; }
 
 printf '%s, %s processors, kernel %s, %s\n\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
 	"$(nproc)" "$(uname -r)" "$(openssl version | cut -d' ' -f1,2)"
-printf '| %-52s | %14s | %s |\n|---|---|---|\n' what measured 'spread (min – max)'
+printf '| %-58s | %14s | %s |\n|---|---|---|\n' what measured 'spread (min – max)'
 
 # One client.
 for _ in $(seq "$runs"); do
@@ -94,17 +94,17 @@ row '256 clients: resident memory, MB (peak)' "$(( $(memory VmHWM) / 1024 ))" ''
 phases
 stop
 sync
-row 'on disk, bytes an entry' "$(( $(du -sb "$work/long/db" | cut -f1) / entries ))" 'write-ahead logs included'
+row 'on disk, bytes an entry' "$(( $(du -sb "$work/log-long/db" | cut -f1) / entries ))" 'write-ahead logs included'
 for _ in $(seq "$runs"); do
-	start "$work/long"
+	start "$work/log-long"
 	echo "$ready_ms" >>"$work/starts"
 	kill -9 "$server"; wait "$server" 2>/dev/null || true; : >"$work/ready"
 done
 row "ready after kill -9 at $entries entries, ms" "$(median <"$work/starts")" \
 	"$(sort -n "$work/starts" | sed -n '1p;$p' | paste -sd ' ')"
-start "$work/long"; stop
+start "$work/log-long"; stop
 for _ in $(seq "$runs"); do
-	"$build/mtlogd" fsck --dir "$work/long" --json | tail -n 1 | field seconds |
+	"$build/mtlogd" fsck --dir "$work/log-long" --json | tail -n 1 | field seconds |
 		awk "{ printf \"%.0f\n\", $entries / \$1 }" >>"$work/fsck"
 done
 row 'fsck, entries/s (index included)' "$(median <"$work/fsck")" "$(sort -n "$work/fsck" | sed -n '1p;$p' | paste -sd ' ')"
@@ -128,31 +128,56 @@ row '4,096 clients: entries/s' "$(field rate <"$work/crowd")" "p99 $(field p99_m
 row '4,096 clients: resident memory, MB (peak)' "$(( $(memory VmHWM) / 1024 ))" ''
 stop
 
-# Reads.
-if command -v wrk >/dev/null; then
-	reads() { # NAME PATH
-		for _ in $(seq "$runs"); do
-			wrk -t2 -c64 -d3 "$url$2" | sed -n 's/^Requests\/sec: *//p' >>"$work/read-$1"
-		done
-		row "reads/s: $1" "$(median <"$work/read-$1")" "$(sort -n "$work/read-$1" | sed -n '1p;$p' | paste -sd ' ')"
-	}
-	start "$work/long"
-	reads checkpoint /checkpoint
-	reads 'full tile' /tile/0/000
-	reads 'full entry bundle' /tile/entries/000
-	# 2,000 entries a second, from 64 clients one by one, or in batches.
-	for kind in singly 'in batches of 100'; do
-		case $kind in
-		singly) how=(--clients 64 --first 1000000000) ;;
-		*) how=(--clients 2 --batch 100 --first 2000000000) ;;
-		esac
-		load "${how[@]}" --rate 2000 --entries $((2000 * (6 * runs + 4))) --timeout 600 >"$work/writes" &
-		writes=$!
-		sleep 1
-		reads "checkpoint, 2,000 entries/s written $kind" /checkpoint
-		reads "full tile, 2,000 entries/s written $kind" /tile/0/000
-		wait "$writes"
-		row "entries/s meanwhile written $kind" "$(field rate <"$work/writes")" "p99 $(field p99_ms <"$work/writes") ms"
+# Reads. The library alone says what this machine gives at all.
+median_row() { # NAME FILE
+	row "$1" "$(median <"$2")" "$(sort -n "$2" | sed -n '1p;$p' | paste -sd ' ')"
+}
+read_at() { wrk -t2 -c64 -d3 "$1" | sed -n 's/^Requests\/sec: *//p'; }
+reads() { # NAME PATH
+	: >"$work/reads"
+	for _ in $(seq "$runs"); do
+		read_at "$url$2" >>"$work/reads"
 	done
-	stop
+	median_row "reads/s: $1" "$work/reads"
+}
+# As `reads`, in turns with the library alone, answering as many bytes.
+reads_beside() { # NAME PATH
+	local fd pid bare_port
+	coproc BARE { "$build/bench/bare" "$(curl -s "$url$2" | wc -c)"; }
+	pid=$BARE_PID
+	read -r bare_port <&"${BARE[0]}"
+	: >"$work/reads"
+	: >"$work/bare"
+	for _ in $(seq "$runs"); do
+		read_at "$url$2" >>"$work/reads"
+		read_at "http://127.0.0.1:$bare_port/" >>"$work/bare"
+	done
+	fd=${BARE[1]}
+	exec {fd}>&-
+	wait "$pid" || true
+	median_row "reads/s: $1" "$work/reads"
+	median_row '  the HTTP library alone, as many bytes' "$work/bare"
+}
+if ! command -v wrk >/dev/null; then
+	echo 'SKIP reads: wrk is not installed'
+	exit 0
 fi
+start "$work/log-long"
+reads_beside checkpoint /checkpoint
+reads_beside 'full tile' /tile/0/000
+reads_beside 'full entry bundle' /tile/entries/000
+# 2,000 entries a second, from 64 clients one by one, or in batches.
+for kind in singly 'in batches of 100'; do
+	case $kind in
+	singly) how=(--clients 64 --first 1000000000) ;;
+	*) how=(--clients 2 --batch 100 --first 2000000000) ;;
+	esac
+	load "${how[@]}" --rate 2000 --entries $((2000 * (6 * runs + 4))) --timeout 600 >"$work/writes" &
+	writes=$!
+	sleep 1
+	reads "checkpoint, 2,000 entries a second written $kind" /checkpoint
+	reads "full tile, 2,000 entries a second written $kind" /tile/0/000
+	wait "$writes"
+	row "entries/s written meanwhile, $kind" "$(field rate <"$work/writes")" "p99 $(field p99_ms <"$work/writes") ms"
+done
+stop

@@ -19,8 +19,9 @@ struct metrics *metrics_open(struct error *err) MUST_USE;
 void metrics_close(struct metrics *m);
 
 /*
- * What happened: a batch, a submission, an answer of a route. Any thread. Reasons and routes are string literals
- * and few: of each the first 63 have a count of their own, the rest "other".
+ * What happened: a batch, a submission, an answer of a route. Any thread.
+ * Reasons and routes are string literals and few: of each the first 63 have a
+ * count of their own, the rest "other".
  */
 void metrics_batch(struct metrics *m, const struct batch_report *r);
 void metrics_admit(struct metrics *m, const struct admit_report *r);
