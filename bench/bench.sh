@@ -49,11 +49,19 @@ printf '%s, %s processors, kernel %s, %s\n\n' "$(sed -n 's/^model name.*: //p' /
 printf '| %-58s | %14s | %s |\n|---|---|---|\n' what measured 'spread (min – max)'
 
 # One client.
-for _ in $(seq "$runs"); do
+for n in $(seq "$runs"); do
+	"$build/mtlogd" init --dir "$work/log-first-$n" --origin bench.example.org 2>/dev/null >"$work/vkey"
+	began=$(date +%s%N)
+	start "$work/log-first-$n"
+	load --clients 1 --entries 1 >/dev/null
+	echo $(( ($(date +%s%N) - began) / 1000000 )) >>"$work/first"
+	stop
 	fresh "one-$RANDOM$RANDOM"
 	load --clients 1 --entries 2000 >>"$work/one"
 	stop
 done
+row 'first answer of a new log after its start, ms' "$(median <"$work/first")" \
+	"$(sort -n "$work/first" | sed -n '1p;$p' | paste -sd ' '), the client's start included"
 row 'one client: median answer, ms' "$(field p50_ms <"$work/one" | median)" \
 	"$(field p50_ms <"$work/one" | sort -n | sed -n '1p;$p' | paste -sd ' ')"
 row 'one client: p99, ms' "$(field p99_ms <"$work/one" | median)" \
@@ -83,6 +91,8 @@ after=$(cpu_ms)
 row "256 clients, $entries entries: entries/s" \
 	"$(field seconds <"$work/many" | awk -v n="$entries" '{ s += $1 } END { printf "%d", n / s }')" \
 	"$(field rate <"$work/many" | sort -n | sed -n '1p;$p' | paste -sd ' ') by $step"
+[ "$entries" -le 1000000 ] || row 'the same: the first 1,000,000' \
+	"$(head -n $((1000000 / step)) "$work/many" | field seconds | awk '{ s += $1 } END { printf "%d", 1000000 / s }')" ''
 row 'the same: first three steps, last three (medians)' \
 	"$(field rate <"$work/many" | head -n 3 | median), $(field rate <"$work/many" | tail -n 3 | median)" ''
 row '256 clients: p50, ms' "$(field p50_ms <"$work/many" | median)" \
