@@ -17,9 +17,10 @@ field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 row() { printf '| %-58s | %14s | %s |\n' "$1" "$2" "$3"; }
 
-start() { # DIR OPTIONS...: sets url, port, server, ready_ms
+start() { # DIR OPTIONS...: sets url, port, vkey, server, ready_ms
 	local dir=$1 began
 	shift
+	vkey=$dir/vkey
 	began=$(date +%s%N)
 	"$build/mtlogd" serve --dir "$dir" --listen 127.0.0.1:0 "$@" >"$work/ready" 2>>"$work/log" &
 	server=$!
@@ -32,10 +33,10 @@ stop() { kill "$server"; wait "$server" || true; : >"$work/ready"; }
 fresh() { # NAME OPTIONS...
 	local dir=$work/log-$1
 	shift
-	"$build/mtlogd" init --dir "$dir" --origin bench.example.org 2>/dev/null >"$work/vkey"
+	"$build/mtlogd" init --dir "$dir" --origin bench.example.org >/dev/null 2>&1
 	start "$dir" "$@"
 }
-load() { "$build/bench/load" --port "$port" --vkey "$(cat "$work/vkey")" "$@"; }
+load() { "$build/bench/load" --port "$port" --vkey "$(cat "$vkey")" "$@"; }
 cpu_ms() { # of the server and of its signer
 	local p
 	for p in "$server" $(pgrep -P "$server"); do
@@ -50,7 +51,7 @@ printf '| %-58s | %14s | %s |\n|---|---|---|\n' what measured 'spread (min – m
 
 # One client.
 for n in $(seq "$runs"); do
-	"$build/mtlogd" init --dir "$work/log-first-$n" --origin bench.example.org 2>/dev/null >"$work/vkey"
+	"$build/mtlogd" init --dir "$work/log-first-$n" --origin bench.example.org >/dev/null 2>&1
 	began=$(date +%s%N)
 	start "$work/log-first-$n"
 	load --clients 1 --entries 1 >/dev/null

@@ -2,6 +2,7 @@
 #include "server/lookup.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define TABLE_MIN    1024
@@ -9,6 +10,7 @@
 #define NONE	     UINT64_MAX
 #define IDLE_READERS 8
 #define FIND_MAX     1000
+#define FILTER_BITS  (1u << 26)
 
 /*
  * Part of the tail: rows in the order they came, and a hash table of chains.
@@ -41,6 +43,17 @@ struct lookup {
 	struct error failure;
 	struct reader readers[IDLE_READERS];
 	size_t reader_count;
+
+	/*
+	 * A bit for each leaf there is, at its hash's place: almost every leaf
+	 * that is looked up is new, and need not be searched in the file. What
+	 * the file had at the start is read by a thread; it counts once that
+	 * is done. Words are atomic.
+	 */
+	uint64_t *filter;
+	pthread_t filler;
+	bool filling, filled;
+	atomic_bool closing;
 };
 
 void
@@ -75,11 +88,71 @@ lookup_open(struct index_file *file, struct error *err)
 	(void)pthread_mutex_init(&l->lock, NULL);
 	(void)pthread_cond_init(&l->wake, NULL);
 	(void)pthread_cond_init(&l->flushed, NULL);
-	if (!index_marker(file, &l->size, &root, err)) {
-		lookup_close(l);
-		return NULL;
-	}
-	return l;
+	l->filter = calloc(FILTER_BITS / 64, sizeof(l->filter[0]));
+	if ((l->filter || error_set(err, ERR_INTERNAL, "out of memory")) &&
+	    index_marker(file, &l->size, &root, err))
+		return l;
+	lookup_close(l);
+	return NULL;
+}
+
+/* Not the bytes that the tables of the tail go by. */
+static uint32_t
+filter_bit(const struct hash *leaf)
+{
+	uint32_t x;
+
+	memcpy(&x, leaf->b + 16, sizeof(x));
+	return x % FILTER_BITS;
+}
+
+static void
+filter_set(struct lookup *l, const struct hash *leaf)
+{
+	uint32_t bit = filter_bit(leaf);
+
+	(void)__atomic_fetch_or(
+	    &l->filter[bit / 64], UINT64_C(1) << bit % 64, __ATOMIC_RELAXED);
+}
+
+/* Under the lock: whether the file can have the leaf. */
+static bool
+filter_passes(const struct lookup *l, const struct hash *leaf)
+{
+	uint32_t bit = filter_bit(leaf);
+
+	return !l->filled ||
+	    (__atomic_load_n(&l->filter[bit / 64], __ATOMIC_RELAXED) >>
+		    bit % 64 &
+		1);
+}
+
+static bool
+filter_row(void *arg, const struct index_row *row, struct error *err)
+{
+	struct lookup *l = arg;
+
+	(void)err;
+	if (row->kind == INDEX_LEAF)
+		filter_set(l, &row->key);
+	/* Leaves come first; what follows is not asked for. */
+	return row->kind == INDEX_LEAF && !atomic_load(&l->closing);
+}
+
+static void *
+filter_thread(void *arg)
+{
+	struct lookup *l = arg;
+	struct error err = {0};
+	struct index_reader *r = index_reader_open(l->file, &err);
+	bool whole =
+	    r && (index_scan(r, filter_row, l, &err) || err.code == ERR_NONE);
+
+	index_reader_close(r);
+	(void)pthread_mutex_lock(&l->lock);
+	l->filled = whole && !atomic_load(&l->closing);
+	(void)pthread_mutex_unlock(&l->lock);
+	return NULL;
 }
 
 static void
@@ -167,6 +240,7 @@ lookup_add(struct lookup *l, uint64_t first, const struct lookup_keys *keys,
 		"the lookup index is behind; try again in a while");
 	ok = ok && segment_grow(s, s->count + count * LOOKUP_ROWS, err);
 	for (size_t i = 0; ok && i < count; i++) {
+		filter_set(l, &keys[i].leaf);
 		segment_add(s, INDEX_LEAF, &keys[i].leaf, first + i);
 		segment_add(s, INDEX_DIGEST, &keys[i].digest, first + i);
 		segment_add(s, INDEX_SIGNER, &keys[i].signer, first + i);
@@ -263,6 +337,8 @@ lookup_start(struct lookup *l, struct error *err)
 	if (pthread_create(&l->thread, NULL, flush_thread, l) != 0)
 		return error_set(err, ERR_INTERNAL, "cannot start a thread");
 	l->started = true;
+	/* Without it every look-up goes to the file. */
+	l->filling = pthread_create(&l->filler, NULL, filter_thread, l) == 0;
 	return true;
 }
 
@@ -293,6 +369,10 @@ lookup_close(struct lookup *l)
 		(void)pthread_mutex_unlock(&l->lock);
 		(void)pthread_join(l->thread, NULL);
 	}
+	atomic_store(&l->closing, true);
+	if (l->filling)
+		(void)pthread_join(l->filler, NULL);
+	free(l->filter);
 	for (size_t i = 0; i < l->reader_count; i++)
 		index_reader_close(l->readers[i].index);
 	segment_release(&l->growing);
@@ -482,16 +562,36 @@ reader_give(struct lookup *l, struct reader *r)
 		index_reader_close(r->index);
 }
 
+/* Adds what the file has, and gives the reader back. */
+static bool
+stored_find(struct lookup *l, struct reader *r, uint64_t generation,
+    enum index_kind kind, const struct hash *key, struct window *w,
+    struct error *err)
+{
+	uint64_t stored[FIND_MAX], marker;
+	size_t n = 0;
+	bool ok = reader_refresh(r, generation, err) &&
+	    index_find(r->index, kind, key, w->from, w->newest_first, w->max,
+		stored, &n, &marker, err);
+
+	if (ok)
+		reader_give(l, r);
+	else
+		index_reader_close(r->index);
+	for (size_t i = 0; ok && i < n; i++)
+		window_add(w, stored[i]);
+	return ok;
+}
+
 bool
 lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
     uint64_t from, bool newest_first, size_t max, uint64_t *out, size_t *count,
     uint64_t *complete, struct error *err)
 {
 	struct window w = {out, 0, max, from, newest_first};
-	uint64_t stored[FIND_MAX], marker, generation;
+	uint64_t generation;
 	struct reader r = {0};
-	size_t n = 0;
-	bool ok;
+	bool stored;
 
 	if (max > FIND_MAX)
 		return error_set(err, ERR_USAGE, "at most %d", FIND_MAX);
@@ -501,20 +601,14 @@ lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
 	tail_find(l, kind, key, &w);
 	*complete = l->size;
 	generation = quiet_generation(l);
-	if (l->reader_count > 0)
+	stored = kind != INDEX_LEAF || filter_passes(l, key);
+	if (stored && l->reader_count > 0)
 		r = l->readers[--l->reader_count];
 	(void)pthread_mutex_unlock(&l->lock);
-	if (!r.index && !reader_open(l, &r, err))
+	if (stored && !r.index && !reader_open(l, &r, err))
 		return false;
-	ok = reader_refresh(&r, generation, err) &&
-	    index_find(r.index, kind, key, from, newest_first, max, stored, &n,
-		&marker, err);
-	if (ok)
-		reader_give(l, &r);
-	else
-		index_reader_close(r.index);
-	for (size_t i = 0; ok && i < n; i++)
-		window_add(&w, stored[i]);
+	if (stored && !stored_find(l, &r, generation, kind, key, &w, err))
+		return false;
 	*count = w.count;
-	return ok;
+	return true;
 }

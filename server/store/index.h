@@ -74,7 +74,8 @@ bool index_find(struct index_reader *r, enum index_kind kind,
     uint64_t *out, size_t *count, uint64_t *marker, struct error *err) MUST_USE;
 
 /*
- * index_scan calls `each` for every row, in key order (for fsck).
+ * index_scan calls `each` for every row, by kind, then key, until that returns
+ * false: so does the scan then.
  */
 bool index_scan(struct index_reader *r,
     bool (*each)(void *arg, const struct index_row *row, struct error *err),

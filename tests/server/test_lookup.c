@@ -575,6 +575,40 @@ test_flush_fails(void **state)
 	place_end(&p);
 }
 
+/*
+ * What the file had at a start is found while it is being read for the first
+ * time, and when that is done; and so is what comes meanwhile.
+ */
+static void
+test_reopened(void **state)
+{
+	uint64_t out[4];
+	struct place p;
+
+	(void)state;
+	place_make(&p);
+	start(&p);
+	add(&p, 0, 3000);
+	lookup_flush_now(p.lookup);
+	place_close(&p);
+	place_open(&p);
+	start(&p);
+	for (uint64_t round = 0; round < 20; round++) {
+		uint64_t size = 3000 + round * 10;
+
+		for (uint64_t i = 0; i < size; i += 7)
+			assert_int_equal(
+			    find(&p, size, INDEX_LEAF, i, 0, false, 4, out), 1);
+		for (uint64_t i = size; i < size + 500; i++)
+			assert_int_equal(
+			    find(&p, size, INDEX_LEAF, i, 0, false, 4, out), 0);
+		add(&p, size, size + 10);
+		if (round % 5 == 4)
+			lookup_flush_now(p.lookup);
+	}
+	place_end(&p);
+}
+
 /* An index that cannot be read is an error, never an absence. */
 static void
 test_no_reader(void **state)
@@ -791,6 +825,7 @@ main(void)
 	    cmocka_unit_test(test_flush_waits),
 	    cmocka_unit_test(test_behind),
 	    cmocka_unit_test(test_flush_fails),
+	    cmocka_unit_test(test_reopened),
 	    cmocka_unit_test(test_no_reader),
 	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_flushes_together),
