@@ -40,7 +40,7 @@ already() {
 setup_js() {
 	command -v node >/dev/null || skip "stock clients in JavaScript: node is not installed"
 	command -v npm >/dev/null || skip "stock clients in JavaScript: npm is not installed"
-	node -e 'const [a, b] = process.versions.node.split("."); process.exit(a < 20 || a == 20 && b < 17)' ||
+	node -e 'const [a, b] = process.versions.node.split("."); process.exit(a < 20 || (a == 20 && b < 17) ? 1 : 0)' ||
 		skip "stock clients in JavaScript: node $(node --version) is too old"
 	local marker
 	marker=$(marker_of "node $(node --version)" setup.sh js/package.json js/package-lock.json)
