@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <strings.h>
+
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/reader.h"
@@ -46,21 +48,48 @@ api_checkpoint(
 	return true;
 }
 
+/* The next of a header's items, without the blanks around it. */
+static struct bytes
+next_item(struct reader *list, uint8_t end)
+{
+	struct bytes item = list->rest;
+
+	if (!reader_until(list, end, &item))
+		list->rest = (struct bytes){0};
+	while (item.len > 0 && (item.ptr[0] == ' ' || item.ptr[0] == '\t'))
+		item = bytes_slice(item, 1, item.len);
+	while (item.len > 0 &&
+	    (item.ptr[item.len - 1] == ' ' || item.ptr[item.len - 1] == '\t'))
+		item.len--;
+	return item;
+}
+
+/* "q=0", "q=0.0" and so on: anything but this. */
+static bool
+weight_zero(struct bytes weight)
+{
+	if (weight.len < 3 || (weight.ptr[0] | 0x20) != 'q' ||
+	    weight.ptr[1] != '=')
+		return false;
+	for (size_t i = 2; i < weight.len; i++)
+		if (weight.ptr[i] != '0' && weight.ptr[i] != '.')
+			return false;
+	return true;
+}
+
 /* Whether the client takes gzip: listed, and not with q=0. */
 static bool
 accepts_gzip(struct exchange *x)
 {
-	struct bytes value = exchange_header(x, "accept-encoding");
-	struct bytes gzip = BYTES_LIT("gzip");
+	struct reader list = {exchange_header(x, "accept-encoding")};
 
-	for (size_t i = 0; i + gzip.len <= value.len; i++) {
-		struct bytes at = bytes_slice(value, i, value.len);
+	while (!reader_done(&list)) {
+		struct reader item = {next_item(&list, ',')};
+		struct bytes coding = next_item(&item, ';');
 
-		if (!bytes_starts(at, gzip))
-			continue;
-		at = bytes_slice(at, gzip.len, at.len);
-		return !bytes_starts(at, BYTES_LIT(";q=0")) ||
-		    bytes_starts(at, BYTES_LIT(";q=0."));
+		if (coding.len == 4 &&
+		    strncasecmp((const char *)coding.ptr, "gzip", 4) == 0)
+			return !weight_zero(next_item(&item, ';'));
 	}
 	return false;
 }

@@ -34,6 +34,7 @@ static const struct {
     {"too-many-connections", {429, 8}},
     {"header-too-large", {431, 3}},
     {"request-timeout", {408, 4}},
+    {"range-not-satisfiable", {416, 11}},
 };
 
 struct reply_status
@@ -85,8 +86,9 @@ reply_error(struct response *r, const struct error *err)
 	response_header(r, "Access-Control-Allow-Origin", "*");
 	if (status.http == 503 || status.http == 429)
 		response_header(r, "Retry-After", "%u", retry_after());
-	if (status.http == 405)
-		response_header(r, "Allow", "GET, HEAD");
+	/* Only submissions hear it, and known entries are still answered. */
+	if (strcmp(error_reason_name(err), "log-frozen") == 0)
+		response_header(r, "Allow", "POST");
 }
 
 void
@@ -146,21 +148,36 @@ range_parse(struct bytes value, size_t len, size_t *first, size_t *last)
 	return RANGE_ONE;
 }
 
+/* An error like others: what the resource says of caching is not its own. */
 static void
-apply_range(struct exchange *x, struct response *r)
+refuse_range(struct response *r, size_t len)
+{
+	struct error err = {0};
+
+	response_release(r);
+	(void)error_reason(&err, ERR_USAGE, "range-not-satisfiable",
+	    "the range begins behind the end: there are %zu bytes", len);
+	reply_error(r, &err);
+	response_header(r, "Content-Range", "bytes */%zu", len);
+}
+
+/* A range of a GET, unless If-Range names other bytes than these. */
+static void
+apply_range(struct exchange *x, struct response *r, const char *etag)
 {
 	struct bytes value = exchange_header(x, "range");
+	struct bytes only_of = exchange_header(x, "if-range");
 	size_t len = body_len(r), first = 0, last = 0;
 
-	if (value.len == 0 || r->status != 200)
+	if (value.len == 0 || r->status != 200 ||
+	    exchange_request(x)->method != HTTP_GET ||
+	    (only_of.len > 0 && !bytes_equal(only_of, bytes_str(etag))))
 		return;
 	switch (range_parse(value, len, &first, &last)) {
 	case RANGE_NONE:
 		return;
 	case RANGE_WRONG:
-		drop_body(r);
-		r->status = 416;
-		response_header(r, "Content-Range", "bytes */%zu", len);
+		refuse_range(r, len);
 		return;
 	case RANGE_ONE:
 		r->status = 206;
@@ -198,12 +215,14 @@ reply_conditional(struct exchange *x, struct response *r, const char *etag)
 {
 	response_header(r, "ETag", "%s", etag);
 	response_header(r, "Accept-Ranges", "bytes");
+	response_header(
+	    r, "Access-Control-Expose-Headers", "Content-Range, ETag");
 	if (tag_listed(exchange_header(x, "if-none-match"), etag)) {
 		drop_body(r);
 		r->status = 304;
 		r->content_type = NULL;
 	} else {
-		apply_range(x, r);
+		apply_range(x, r, etag);
 	}
 	exchange_reply(x, r);
 }

@@ -30,8 +30,8 @@ void reply_text(struct response *r, unsigned status, const char *content_type);
 
 /*
  * reply_conditional finishes an answer to a read: `etag` (quoted) is sent; an
- * equal If-None-Match turns it into 304, a single byte Range into 206 or 416.
- * Then it answers.
+ * equal If-None-Match turns it into 304, a single byte Range of a GET into 206
+ * or 416, unless If-Range has another tag. Then it answers.
  */
 void reply_conditional(
     struct exchange *x, struct response *r, const char *etag);

@@ -102,16 +102,24 @@ preflight(struct exchange *x)
 	response_header(&r, "Access-Control-Allow-Origin", "*");
 	response_header(
 	    &r, "Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
+	response_header(&r, "Access-Control-Allow-Headers",
+	    "If-None-Match, If-Range, Range");
 	response_header(&r, "Access-Control-Max-Age", "86400");
 	exchange_reply(x, &r);
 }
 
-static bool
-wrong_method(bool post, struct error *err)
+static void
+wrong_method(struct exchange *x, bool post)
 {
-	return error_reason(err, ERR_USAGE, "wrong-method",
+	struct error err = {0};
+	struct response r;
+
+	(void)error_reason(&err, ERR_USAGE, "wrong-method",
 	    post ? "this address takes POST"
 		 : "this address takes GET or HEAD");
+	reply_error(&r, &err);
+	response_header(&r, "Allow", post ? "POST" : "GET, HEAD, OPTIONS");
+	exchange_reply(x, &r);
 }
 
 void
@@ -132,7 +140,9 @@ api_handle(void *arg, struct exchange *x)
 		preflight(x);
 		return;
 	} else if (routes[i].post ? !post : !read) {
-		(void)wrong_method(routes[i].post, &err);
+		api->counted(api->arg, routes[i].path, 405);
+		wrong_method(x, routes[i].post);
+		return;
 	} else if (routes[i].run(api, x, rest, &err)) {
 		api->counted(api->arg, routes[i].path, 200);
 		return;

@@ -130,8 +130,25 @@ def reads():
     status, headers, part = server.get("/tile/0/000", {"Range": "bytes=32-95"})
     t.check(status == 206 and part == t.leaf_hash(leaves[1]) + t.leaf_hash(leaves[2]), "a range of a tile")
     t.check(headers["content-range"] == "bytes 32-95/8192", "Content-Range")
-    t.check(server.get("/tile/0/000", {"Range": "bytes=9000-"})[0] == 416, "416")
-    t.check(server.call("OPTIONS", "/checkpoint")[0] == 204, "preflight")
+    status, headers, body = server.get("/tile/0/000", {"Range": "bytes=9000-"})
+    t.check(status == 416 and headers["content-range"] == "bytes */8192" and reason(body) == "range-not-satisfiable",
+            f"416: {status} {body[:100]}")
+    t.check(headers["cache-control"] == "no-store" and "etag" not in headers, "a 416 is not cached as the tile")
+    tag = server.get("/tile/0/000")[1]["etag"]
+    part = {"Range": "bytes=32-95", "If-Range": tag}
+    t.check(server.get("/tile/0/000", part)[0] == 206, "If-Range with the tag")
+    t.check(server.get("/tile/0/000", {**part, "If-Range": '"other"'})[0] == 200, "If-Range with another tag: all of it")
+    t.check(server.get("/checkpoint", {**part, "If-Range": "Wed, 21 Oct 2015 07:28:00 GMT"})[0] == 200,
+            "If-Range with a date: all of it")
+    status, headers, body = server.call("HEAD", "/tile/0/000", headers={"Range": "bytes=32-95"})
+    t.check(status == 200 and headers["content-length"] == "8192", "a range is a GET's")
+    for takes in ("gzip", "GZip", "br, gzip;q=0.5", "gzip ; q=1", "identity;q=0,gzip;q=0.001"):
+        t.check(server.get("/tile/entries/000", {"Accept-Encoding": takes})[1].get("content-encoding") == "gzip", takes)
+    for not_so in ("", "br", "gzip;q=0", "gzip; q=0", "gzip;q=0.0, br", "gzip ;Q=0.000", "notgzip", "gzipped"):
+        t.check("content-encoding" not in server.get("/tile/entries/000", {"Accept-Encoding": not_so})[1], f"no: {not_so}")
+    status, headers, _ = server.call("OPTIONS", "/checkpoint")
+    t.check(status == 204 and "Range" in headers["access-control-allow-headers"], "preflight")
+    t.check("ETag" in server.get("/checkpoint")[1]["access-control-expose-headers"], "a page may read the tag")
     for path in (f"/tile/0/{size // 256:03d}", f"/tile/0/{size // 256:03d}.p/{size % 256 + 1}", "/tile/4/000",
                  "/tile/0/999", "/nothing"):
         status, headers, body = server.get(path)
@@ -242,8 +259,12 @@ def refusals():
     status, _, body = server.post("x" * (1 << 21))
     t.check(status == 413 and "1048576" in json.loads(body)["message"], f"413 names the limit: {status} {body[:200]}")
     t.check(server.checkpoint() == before, "nothing of it was stored")
-    t.check(server.get("/api/v2/log/entries")[0] == 405, "405")
-    t.check(server.call("DELETE", "/checkpoint")[0] == 405, "405 for DELETE")
+    for method, path, allowed in (("GET", "/api/v2/log/entries", "POST"), ("OPTIONS", "/api/v1/batch", "POST"),
+                                  ("DELETE", "/checkpoint", "GET, HEAD, OPTIONS"),
+                                  ("POST", "/tile/0/000", "GET, HEAD, OPTIONS")):
+        status, headers, body = server.call(method, path)
+        t.check(status == 405 and headers["allow"] == allowed and reason(body) == "wrong-method",
+                f"{method} {path}: {status} {headers.get('allow')}")
 
 
 def operations():
