@@ -225,7 +225,7 @@ static bool
 job_begin(struct job *job, struct error *err)
 {
 	struct bytes body = exchange_request(job->x)->body;
-	size_t count = job->batch ? count_lines(body) : 1;
+	size_t count = job->batch ? count_lines(body) : 1, share;
 
 	job->begun = true;
 	reader_init(&job->rest, body);
@@ -236,18 +236,23 @@ job_begin(struct job *job, struct error *err)
 		return error_reason(err, ERR_LIMIT, "batch-too-long",
 		    "the batch has %zu lines; at most %d fit", count,
 		    ADMIT_BATCH_MAX);
-	if (job->batch && !pool_reserve(job->admit->p.pool, count, err))
+	/* A leaf is about as long as its line; which ones, is not known yet. */
+	share = body.len / count;
+	if (job->batch &&
+	    !pool_reserve(job->admit->p.pool, count, count * share, err))
 		return false;
 	job->lines = calloc(count, sizeof(*job->lines));
 	if (!job->lines) {
 		if (job->batch)
-			pool_unreserve(job->admit->p.pool, count);
+			pool_unreserve(
+			    job->admit->p.pool, count, count * share);
 		return error_set(err, ERR_INTERNAL, "out of memory");
 	}
 	job->count = count;
 	for (size_t i = 0; i < count; i++) {
 		job->lines[i].job = job;
 		job->lines[i].s.reserved = job->batch;
+		job->lines[i].s.reserved_bytes = share;
 	}
 	return true;
 }
@@ -266,7 +271,7 @@ run_line(struct worker *w, struct line *line, struct bytes json)
 	if (ok && line->state == LINE_NEW)
 		return;
 	if (line->s.reserved)
-		pool_unreserve(pool, 1);
+		pool_unreserve(pool, 1, line->s.reserved_bytes);
 	line->s.reserved = false;
 }
 

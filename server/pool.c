@@ -12,7 +12,8 @@ struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	size_t max_entries, max_bytes;
-	size_t entries, bytes, reserved; /* queued or in flight */
+	size_t entries, bytes; /* queued or in flight */
+	size_t reserved, reserved_bytes;
 	size_t queued;
 	bool stopped;
 	uint64_t epoch;
@@ -104,6 +105,17 @@ flight_remove(struct pool *p, struct submission *s)
 	s->chain = NULL;
 }
 
+/* What was kept for it is used up, or given back. */
+static void
+use_reserved(struct pool *p, struct submission *s)
+{
+	if (s->reserved) {
+		p->reserved--;
+		p->reserved_bytes -= s->reserved_bytes;
+	}
+	s->reserved = false;
+}
+
 static bool
 join_locked(struct pool *p, struct submission *s)
 {
@@ -113,9 +125,7 @@ join_locked(struct pool *p, struct submission *s)
 		return false;
 	s->twins = f->twins;
 	f->twins = s;
-	if (s->reserved)
-		p->reserved--;
-	s->reserved = false;
+	use_reserved(p, s);
 	return true;
 }
 
@@ -134,7 +144,7 @@ static bool
 room(const struct pool *p, size_t entries, size_t bytes)
 {
 	return p->entries + p->reserved + entries <= p->max_entries &&
-	    p->bytes + bytes <= p->max_bytes;
+	    p->bytes + p->reserved_bytes + bytes <= p->max_bytes;
 }
 
 static bool
@@ -168,9 +178,7 @@ pool_put(
 		(void)queue_full(err);
 		result = POOL_REFUSED;
 	} else {
-		if (s->reserved)
-			p->reserved--;
-		s->reserved = false;
+		use_reserved(p, s);
 		p->entries++;
 		p->queued++;
 		p->bytes += s->leaf.len;
@@ -187,23 +195,26 @@ pool_put(
 }
 
 bool
-pool_reserve(struct pool *p, size_t entries, struct error *err)
+pool_reserve(struct pool *p, size_t entries, size_t bytes, struct error *err)
 {
 	bool ok;
 
 	(void)pthread_mutex_lock(&p->lock);
-	ok = !p->stopped && room(p, entries, 0);
-	if (ok)
+	ok = !p->stopped && room(p, entries, bytes);
+	if (ok) {
 		p->reserved += entries;
+		p->reserved_bytes += bytes;
+	}
 	(void)pthread_mutex_unlock(&p->lock);
 	return ok || queue_full(err);
 }
 
 void
-pool_unreserve(struct pool *p, size_t entries)
+pool_unreserve(struct pool *p, size_t entries, size_t bytes)
 {
 	(void)pthread_mutex_lock(&p->lock);
 	p->reserved -= entries;
+	p->reserved_bytes -= bytes;
 	(void)pthread_mutex_unlock(&p->lock);
 }
 

@@ -26,6 +26,7 @@ struct submission {
 	struct submission *twins; /* the same leaf, submitted meanwhile */
 	struct submission *chain;
 	bool reserved;
+	size_t reserved_bytes; /* with it: of what pool_reserve has kept */
 };
 
 void submission_release(struct submission *s);
@@ -59,10 +60,14 @@ bool pool_join(struct pool *p, struct submission *s);
 enum pool_result pool_put(
     struct pool *p, struct submission *s, uint64_t epoch, struct error *err);
 
-/* pool_reserve keeps room for a batch's entries, all or nothing; each
- * submission put with `reserved` uses up one, the rest is given back. */
-bool pool_reserve(struct pool *p, size_t entries, struct error *err) MUST_USE;
-void pool_unreserve(struct pool *p, size_t entries);
+/*
+ * pool_reserve keeps room for a batch's entries and, as far as they are known
+ * before they are parsed, their bytes, all or nothing; each submission put with
+ * `reserved` uses up one and its `reserved_bytes`, the rest is given back.
+ */
+bool pool_reserve(
+    struct pool *p, size_t entries, size_t bytes, struct error *err) MUST_USE;
+void pool_unreserve(struct pool *p, size_t entries, size_t bytes);
 
 /*
  * pool_take waits until something is queued and returns up to `max` entries and

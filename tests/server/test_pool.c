@@ -395,15 +395,21 @@ test_larger_than_all(void **state)
 }
 
 static void
-reserve(struct pool *p, size_t entries, bool want)
+reserve_bytes(struct pool *p, size_t entries, size_t bytes, bool want)
 {
 	struct error err = {0};
 
-	assert_true(pool_reserve(p, entries, &err) == want);
+	assert_true(pool_reserve(p, entries, bytes, &err) == want);
 	if (want)
 		return;
 	assert_int_equal(err.code, ERR_UNAVAILABLE);
 	assert_string_equal(error_reason_name(&err), "queue-full");
+}
+
+static void
+reserve(struct pool *p, size_t entries, bool want)
+{
+	reserve_bytes(p, entries, 0, want);
 }
 
 static void
@@ -417,16 +423,16 @@ test_reserve_all_or_nothing(void **state)
 	reserve(p, 10, true);
 	reserve(p, 1, false);
 	reserve(p, 0, true);
-	pool_unreserve(p, 4);
+	pool_unreserve(p, 4, 0);
 	reserve(p, 5, false);
 	reserve(p, 4, true);
 	item_make(&a, 1, 10);
 	put_refused(p, &a, "queue-full");
-	pool_unreserve(p, 10);
+	pool_unreserve(p, 10, 0);
 	put(p, &a);
 	reserve(p, 10, false);
 	reserve(p, 9, true);
-	pool_unreserve(p, 9);
+	pool_unreserve(p, 9, 0);
 	pool_finish(p, take(p, 10, 10000, 1));
 	reserve(p, 10, true);
 	load_is(p, 0, 0);
@@ -462,18 +468,53 @@ test_reserve_used(void **state)
 	assert_false(items[1].s.reserved);
 	reserve(p, 2, false);
 	reserve(p, 1, true);
-	pool_unreserve(p, 1);
+	pool_unreserve(p, 1, 0);
 	put(p, &items[2]);
 	put(p, &items[3]);
 	load_is(p, 3, 30);
 	reserve(p, 2, false);
 	reserve(p, 1, true);
-	pool_unreserve(p, 1);
+	pool_unreserve(p, 1, 0);
 	pool_finish(p, take(p, 10, 10000, 3));
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(items[i].done, 1);
 	reserve(p, 4, true);
 	release(items, 4);
+	release(&other, 1);
+	pool_close(p);
+}
+
+/* Bytes are kept as well: for others there is less, and a leaf counts with
+ * its own once it is there. */
+static void
+test_reserve_bytes(void **state)
+{
+	struct pool *p = pool_make(10, 100);
+	struct item mine, twin, other;
+
+	(void)state;
+	item_make(&mine, 1, 30);
+	item_make(&twin, 1, 30);
+	item_make(&other, 2, 50);
+	reserve_bytes(p, 3, 101, false);
+	reserve_bytes(p, 3, 60, true);
+	reserve_bytes(p, 1, 41, false);
+	put_refused(p, &other, "queue-full");
+	mine.s.reserved = twin.s.reserved = true;
+	mine.s.reserved_bytes = twin.s.reserved_bytes = 20;
+	put(p, &mine); /* 30 in the queue, 40 kept */
+	reserve_bytes(p, 1, 31, false);
+	put(p, &twin); /* joins: 20 are given back */
+	load_is(p, 1, 30);
+	put(p, &other); /* 80 in the queue, 20 kept */
+	reserve_bytes(p, 1, 1, false);
+	pool_unreserve(p, 1, 20);
+	reserve_bytes(p, 1, 20, true);
+	pool_unreserve(p, 1, 20);
+	pool_finish(p, take(p, 10, 10000, 2));
+	reserve_bytes(p, 10, 100, true);
+	release(&mine, 1);
+	release(&twin, 1);
 	release(&other, 1);
 	pool_close(p);
 }
@@ -516,7 +557,7 @@ test_stop(void **state)
 	pool_stop(p);
 	item_make(&late, 9, 10);
 	put_refused(p, &late, NULL);
-	assert_false(pool_reserve(p, 1, &err));
+	assert_false(pool_reserve(p, 1, 0, &err));
 	assert_int_equal(err.code, ERR_UNAVAILABLE);
 	pool_finish(p, take(p, 2, 10000, 2));
 	pool_finish(p, take(p, 2, 10000, 1));
@@ -798,6 +839,7 @@ main(void)
 	    cmocka_unit_test(test_larger_than_all),
 	    cmocka_unit_test(test_reserve_all_or_nothing),
 	    cmocka_unit_test(test_reserve_used),
+	    cmocka_unit_test(test_reserve_bytes),
 	    cmocka_unit_test(test_reserved_joins),
 	    cmocka_unit_test(test_stop),
 	    cmocka_unit_test(test_take_waits),
