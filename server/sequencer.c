@@ -79,6 +79,17 @@ integrate(struct sequencer *s, struct batch *b, struct error *err)
 	return GO_ON;
 }
 
+/* Damage is doubt: a restart would go on beside it. */
+static enum aftermath
+of_store(const struct error *err)
+{
+	if (err->code == ERR_UNAVAILABLE)
+		return TRY_LATER;
+	return strcmp(error_reason_name(err), "store-corrupt") == 0
+	    ? LATCH
+	    : START_AGAIN;
+}
+
 static enum aftermath
 commit(struct sequencer *s, struct batch *b, struct error *err)
 {
@@ -94,7 +105,7 @@ commit(struct sequencer *s, struct batch *b, struct error *err)
 		return GO_ON;
 	}
 	tree_rollback(s->p.tree);
-	return err->code == ERR_UNAVAILABLE ? TRY_LATER : START_AGAIN;
+	return of_store(err);
 }
 
 struct read_back {
@@ -135,7 +146,9 @@ read_back(struct sequencer *s, struct batch *b, struct error *err)
 	if (reader)
 		tree_reader_give(s->p.tree, reader);
 	if (!ok)
-		return err->code == ERR_INTERNAL ? LATCH : START_AGAIN;
+		return err->code == ERR_INTERNAL || of_store(err) == LATCH
+		    ? LATCH
+		    : START_AGAIN;
 	frontier_root(h, &b->frontier, &b->root);
 	if (!merkle_root(h, &nodes, b->frontier.size, &root, err) ||
 	    !hasher_ok(h, err))
@@ -281,8 +294,8 @@ run_batch(struct sequencer *s, struct batch *b)
 		s->p.report(s->p.arg, &b->report);
 	finish(s, b, &err);
 	if (a == GO_ON && !s->p.backend->compact(s->p.store, &err)) {
-		stop_taking(s, START_AGAIN, &err);
-		a = START_AGAIN;
+		a = of_store(&err) == LATCH ? LATCH : START_AGAIN;
+		stop_taking(s, a, &err);
 	}
 	if (a == START_AGAIN)
 		s->p.restart(s->p.arg);

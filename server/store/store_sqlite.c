@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "io/clock.h"
 #include "schema/sqlite/log.h"
 #include "server/store/durable.h"
 #include "server/store/sqlite_util.h"
@@ -18,6 +19,7 @@
  *    is read-only and leaves no transaction open between calls.
  *  - Once COMMIT has been tried and not succeeded, or a sync has failed, nobody
  *    knows what is on the disk: `latched` is set and nothing is written again.
+ *    `corrupt` says that it was damage, which no restart mends.
  *  - Nothing but SQLite opens log.db: closing any descriptor of a file drops
  *    this process's locks on it.
  */
@@ -27,7 +29,8 @@
 #define READER_KIB     2048
 #define TILE_LEN       (TILE_WIDTH * HASH_LEN)
 #define FRAME_LEN      (PAGE_SIZE + 24)
-#define READ_STRIDE    256 /* entries in one read transaction */
+#define READ_STRIDE    256	   /* entries in one read transaction */
+#define READ_NS	       1000000000u /* and how long it lives */
 #define APPLICATION_ID 0x6d746c67
 #define FORMAT_VERSION 1
 
@@ -78,8 +81,8 @@ struct store {
 	char *path;
 	sqlite3 *db;
 	sqlite3_stmt *stmt[STATEMENTS];
-	uint64_t wal_bytes;  /* in the log now, as the last commit said */
-	atomic_bool latched; /* set by any thread, never cleared */
+	uint64_t wal_bytes; /* in the log now, as the last commit said */
+	atomic_bool latched, corrupt; /* set by any thread, never cleared */
 };
 
 struct store_reader {
@@ -249,11 +252,19 @@ open_store(const char *dir, bool read_only, struct error *err)
 }
 
 /* Anything that says "damaged" stops the writer as well. */
+static void
+note_damage(struct store *s, int rc)
+{
+	if (!sqlite_corrupt(rc))
+		return;
+	atomic_store(&s->corrupt, true);
+	atomic_store(&s->latched, true);
+}
+
 static bool
 fail(struct store *s, sqlite3 *db, int rc, const char *what, struct error *err)
 {
-	if (sqlite_corrupt(rc))
-		atomic_store(&s->latched, true);
+	note_damage(s, rc);
 	return sqlite_fail(db, rc, what, err);
 }
 
@@ -290,6 +301,9 @@ may_write(const struct store *s, struct error *err)
 	if (s->options.read_only)
 		return error_reason(err, ERR_IO, "store-read-only",
 		    "the log store was opened for reading");
+	if (atomic_load(&s->corrupt))
+		return error_reason(err, ERR_IO, "store-corrupt",
+		    "%s was found damaged", s->path);
 	if (atomic_load(&s->latched))
 		return error_reason(err, ERR_IO, "store-unknown",
 		    "an earlier write failed: the program has to restart");
@@ -319,6 +333,7 @@ give_up(struct store *s, int rc, const char *what, struct error *err)
 	if (full && undone == SQLITE_OK && sqlite3_get_autocommit(s->db))
 		return error_reason(err, ERR_UNAVAILABLE, "disk-full",
 		    "%s: no space left", what);
+	note_damage(s, rc);
 	atomic_store(&s->latched, true);
 	return error_reason(err, ERR_IO,
 	    sqlite_corrupt(rc) ? "store-corrupt" : "store-unknown",
@@ -391,10 +406,48 @@ follows(struct store *s, const struct store_batch *b, struct error *err)
 	    (unsigned long long)b->first, (unsigned long long)size);
 }
 
+/*
+ * A failure that did not leave anything in doubt: no space (the frames stay
+ * where they are) or a reader in the way. Everything else, above all a failed
+ * sync, latches.
+ */
+static bool
+settled(struct store *s, bool ok, struct error *err)
+{
+	if (!ok && err->code != ERR_UNAVAILABLE)
+		atomic_store(&s->latched, true);
+	return ok;
+}
+
+static bool
+checkpoint(struct store *s, int mode, struct error *err)
+{
+	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL);
+	if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_RESTART)
+		s->wal_bytes = 0; /* for the next commit */
+	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
+		return true;
+	return settled(s, fail(s, s->db, rc, "checkpoint", err), err);
+}
+
+/* Whoever stops in the middle of reading, in another process say, must not let
+ * the write-ahead log grow past what low-water and a start reckon with. */
+static bool
+has_room(struct store *s, struct error *err)
+{
+	if (s->wal_bytes >= s->options.wal_hard &&
+	    !checkpoint(s, SQLITE_CHECKPOINT_RESTART, err))
+		return false;
+	return s->wal_bytes < s->options.wal_hard ||
+	    error_reason(err, ERR_UNAVAILABLE, "store-busy",
+		"somebody who reads the database keeps its write-ahead log "
+		"from starting over; try again");
+}
+
 static bool
 append(struct store *s, const struct store_batch *b, struct error *err)
 {
-	if (!may_write(s, err))
+	if (!may_write(s, err) || !has_room(s, err))
 		return false;
 	int rc = begin(s);
 	if (rc != SQLITE_OK)
@@ -459,19 +512,6 @@ put_tile(struct store *s, const struct store_tile *tile, struct error *err)
 	return commit(s, "put tile", err);
 }
 
-/*
- * A failure that did not leave anything in doubt: no space (the frames stay
- * where they are) or a reader in the way. Everything else, above all a failed
- * sync, latches.
- */
-static bool
-settled(struct store *s, bool ok, struct error *err)
-{
-	if (!ok && err->code != ERR_UNAVAILABLE)
-		atomic_store(&s->latched, true);
-	return ok;
-}
-
 static bool
 settle(struct store *s, struct error *err)
 {
@@ -500,10 +540,7 @@ compact(struct store *s, struct error *err)
 	int mode = s->wal_bytes < s->options.wal_hard
 	    ? SQLITE_CHECKPOINT_PASSIVE
 	    : SQLITE_CHECKPOINT_RESTART;
-	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL);
-	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
-		return true;
-	return settled(s, fail(s, s->db, rc, "checkpoint", err), err);
+	return checkpoint(s, mode, err);
 }
 
 static void
@@ -566,17 +603,20 @@ pass_entry(struct store_reader *r, uint64_t index, entry_function each,
 	return each(arg, index, bytes_of(leaf, (size_t)len), err);
 }
 
-/* Short transactions: an open one keeps the write-ahead log from being reused.
- * Entries never change, so nothing is lost between two. */
+/* Short transactions, whatever `each` does: an open one keeps the write-ahead
+ * log from being reused. Entries never change, so nothing is lost between two.
+ */
 static bool
-read_stride(struct store_reader *r, uint64_t first, uint64_t end,
+read_stride(struct store_reader *r, uint64_t *next, uint64_t end,
     entry_function each, void *arg, struct error *err)
 {
-	sqlite3_bind_int64(r->entries, 1, (sqlite3_int64)first);
+	uint64_t began = clock_monotonic_ns();
+	sqlite3_bind_int64(r->entries, 1, (sqlite3_int64)*next);
 	sqlite3_bind_int64(r->entries, 2, (sqlite3_int64)end);
 	bool ok = true;
-	for (uint64_t i = first; ok && i < end; i++)
-		ok = pass_entry(r, i, each, arg, err);
+	do
+		ok = pass_entry(r, (*next)++, each, arg, err);
+	while (ok && *next < end && clock_monotonic_ns() - began < READ_NS);
 	sqlite3_reset(r->entries);
 	return ok;
 }
@@ -591,9 +631,8 @@ read_entries(struct store_reader *r, uint64_t first, uint64_t count,
 	while (first < end) {
 		uint64_t stop =
 		    end - first > READ_STRIDE ? first + READ_STRIDE : end;
-		if (!read_stride(r, first, stop, each, arg, err))
+		if (!read_stride(r, &first, stop, each, arg, err))
 			return false;
-		first = stop;
 	}
 	return true;
 }

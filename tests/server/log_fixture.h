@@ -76,6 +76,7 @@ static struct {
 	uint64_t identity;
 	enum error_code size, identify, append, truncate, settle, compact;
 	enum error_code put_tile, reader, entries, tile;
+	const char *reason;	  /* instead of the usual one */
 	bool append_anyway;	  /* the entries are there although it failed */
 	uint64_t other_entry;	  /* read back as another sound entry */
 	uint64_t bad_entry[2];	  /* read back as no entry at all */
@@ -99,7 +100,9 @@ goes_well(enum error_code code, struct error *err)
 	if (code == ERR_NONE)
 		return true;
 	return error_reason(err, code,
-	    code == ERR_UNAVAILABLE ? "disk-full" : "store-unknown",
+	    faulty.reason		  ? faulty.reason
+		: code == ERR_UNAVAILABLE ? "disk-full"
+					  : "store-unknown",
 	    "the store was made to fail");
 }
 

@@ -522,6 +522,7 @@ enum fault {
 	NO_ENTRY,
 	IS_THERE, /* although the append failed */
 	IN_STORE, /* whatever function fails */
+	DAMAGE,	  /* so it says */
 };
 
 /* What goes wrong, and what the log is from then on. */
@@ -538,6 +539,9 @@ static const struct failure {
     {IS_THERE, &faulty.append, ERR_IO, HEALTH_RESTARTING, "store-unknown"},
     {IN_STORE, &faulty.entries, ERR_IO, HEALTH_RESTARTING, "store-unknown"},
     {IN_STORE, &faulty.reader, ERR_IO, HEALTH_RESTARTING, "store-unknown"},
+    {DAMAGE, &faulty.append, ERR_IO, HEALTH_LATCHED, "store-corrupt"},
+    {DAMAGE, &faulty.entries, ERR_IO, HEALTH_LATCHED, "store-corrupt"},
+    {DAMAGE, &faulty.reader, ERR_IO, HEALTH_LATCHED, "store-corrupt"},
     {NO_ENTRY, NULL, 0, HEALTH_RESTARTING, "store-missing"},
     {OTHER_ENTRY, NULL, 0, HEALTH_LATCHED, "store-corrupt"},
     {GUARD_FAILS, NULL, EIO, HEALTH_RESTARTING, "guard-io"},
@@ -553,6 +557,7 @@ make_fail(const struct failure *f)
 
 	if (f->function)
 		*f->function = (enum error_code)f->code;
+	faulty.reason = f->fault == DAMAGE ? "store-corrupt" : NULL;
 	faulty.append_anyway = f->fault == IS_THERE;
 	faulty.other_entry = f->fault == OTHER_ENTRY ? START + 1 : NONE;
 	faulty.no_entry = f->fault == NO_ENTRY ? START + 2 : NONE;

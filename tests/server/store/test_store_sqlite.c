@@ -203,7 +203,7 @@ test_damage(void **state)
 	    &err, ERR_IO, "store-corrupt");
 	err = (struct error){0};
 	refused(
-	    append(&p, 2000, 1, NULL, 0, &err), &err, ERR_IO, "store-unknown");
+	    append(&p, 2000, 1, NULL, 0, &err), &err, ERR_IO, "store-corrupt");
 	must_read(&p, 0, 16); /* other pages are still read */
 	end_place(&p);
 }
@@ -232,10 +232,12 @@ struct shared {
 	atomic_bool stop, failed;
 };
 
+static unsigned leaf_us;
+
 static bool
 slow_leaf(void *arg, uint64_t index, struct bytes leaf, struct error *err)
 {
-	usleep(20);
+	usleep(leaf_us);
 	return count_leaf(arg, index, leaf, err);
 }
 
@@ -248,7 +250,8 @@ read_slowly(void *arg)
 	struct store_reader *r = b->reader_open(s->place->store, &err);
 	while (r && !atomic_load(&s->stop)) {
 		uint64_t size = atomic_load(&s->published), seen = 0;
-		if (!b->read_entries(r, 0, size < 2000 ? size : 2000, slow_leaf,
+		uint64_t most = leaf_us > 1000 ? 200 : 2000;
+		if (!b->read_entries(r, 0, size < most ? size : most, slow_leaf,
 			&seen, &err))
 			atomic_store(&s->failed, true);
 	}
@@ -257,7 +260,7 @@ read_slowly(void *arg)
 }
 
 static void
-test_wal_stays_small(void **state)
+wal_stays_small(unsigned us)
 {
 	struct place p;
 	struct error err = {0};
@@ -265,7 +268,7 @@ test_wal_stays_small(void **state)
 	pthread_t thread[2];
 	off_t largest = 0;
 	char path[128];
-	(void)state;
+	leaf_us = us;
 	make_place(&p, &store_sqlite);
 	path_in(&p, "log.db-wal", path);
 	for (size_t i = 0; i < 2; i++)
@@ -294,6 +297,59 @@ test_wal_stays_small(void **state)
 	end_place(&p);
 }
 
+static void
+test_wal_stays_small(void **state)
+{
+	(void)state;
+	wal_stays_small(20);
+}
+
+/* Reading 200 entries takes four seconds, but no transaction more than one. */
+static void
+test_wal_with_slow_readers(void **state)
+{
+	(void)state;
+	wal_stays_small(20000);
+}
+
+/* One who stays within a transaction: the writer stops before the log is too
+ * large, and goes on afterwards. */
+static bool
+write_meanwhile(void *arg, uint64_t index, struct bytes leaf, struct error *err)
+{
+	struct place *p = arg;
+	struct error full = {0};
+	char path[128];
+	struct stat st;
+	(void)index;
+	(void)leaf;
+	(void)err;
+	path_in(p, "log.db-wal", path);
+	while (append(p, size_of(p), 200, NULL, 0, &full)) {
+		must(store_sqlite.compact(p->store, &full), &full);
+		assert_int_equal(stat(path, &st), 0);
+		assert_in_range(st.st_size, 1, 16 << 20);
+	}
+	refused(false, &full, ERR_UNAVAILABLE, "store-busy");
+	return true;
+}
+
+static void
+test_wal_held(void **state)
+{
+	struct place p;
+	struct error err = {0};
+	(void)state;
+	make_place(&p, &store_sqlite);
+	must_append(&p, 0, 1);
+	must(store_sqlite.read_entries(
+		 p.reader, 0, 1, write_meanwhile, &p, &err),
+	    &err);
+	must_append(&p, size_of(&p), 1);
+	must_read(&p, 0, size_of(&p));
+	end_place(&p);
+}
+
 int
 main(void)
 {
@@ -306,6 +362,8 @@ main(void)
 	    cmocka_unit_test(test_damage),
 	    cmocka_unit_test(test_identity),
 	    cmocka_unit_test(test_wal_stays_small),
+	    cmocka_unit_test(test_wal_with_slow_readers),
+	    cmocka_unit_test(test_wal_held),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
