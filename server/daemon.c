@@ -515,22 +515,41 @@ reload(struct daemon *d)
 }
 
 static void
-tick(struct daemon *d)
+watch_index(struct daemon *d)
 {
-	uint64_t now = clock_monotonic_ns(), every;
 	struct error err = {0};
-	bool low = watch_disk(d);
 
 	health_set(d->health, HEALTH_INDEX_BEHIND,
 	    lookup_tail(d->lookup) > LOOKUP_TAIL_MAX - 100000,
 	    "the lookup index is behind; try again in a while");
-	if (lookup_failed(d->lookup, &err) && !d->index_told) {
-		d->index_told = true;
+	if (d->index_told || !lookup_failed(d->lookup, &err))
+		return;
+	d->index_told = true;
+	if (strcmp(error_reason_name(&err), "store-corrupt") != 0) {
 		log_event(LOG_LEVEL_ERROR, "index-stopped",
 		    "reason=%s: %s; look-ups go on from memory until it is "
 		    "full, then restart",
 		    error_reason_name(&err), err.text);
+		return;
 	}
+	/* It is derived, so a start mends it; and unlike a write that failed it
+	 * is asked for again by the next look-up. */
+	log_event(LOG_LEVEL_ERROR, "index-damaged",
+	    "reason=%s: %s; restarting to build it again",
+	    error_reason_name(&err), err.text);
+	health_set(d->health, HEALTH_RESTARTING, true,
+	    "the server restarts to build the lookup index again; submit "
+	    "again, it is safe");
+	ask_restart(d);
+}
+
+static void
+tick(struct daemon *d)
+{
+	uint64_t now = clock_monotonic_ns(), every;
+	bool low = watch_disk(d);
+
+	watch_index(d);
 	log_tick();
 	if (d->wants_space && !low)
 		ask_restart(d);

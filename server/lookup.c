@@ -139,6 +139,25 @@ filter_row(void *arg, const struct index_row *row, struct error *err)
 	return row->kind == INDEX_LEAF && !atomic_load(&l->closing);
 }
 
+/*
+ * Damage does not go away, and an answer from beside it could be short: no more
+ * is written, and the next start makes a new file.
+ */
+static void
+note_damage(struct lookup *l, const struct error *err)
+{
+	struct error ignored = {0};
+
+	if (strcmp(error_reason_name(err), "store-corrupt") != 0)
+		return;
+	(void)pthread_mutex_lock(&l->lock);
+	if (l->failure.code == ERR_NONE)
+		l->failure = *err;
+	(void)pthread_cond_broadcast(&l->flushed);
+	(void)pthread_mutex_unlock(&l->lock);
+	(void)index_remove(l->file, &ignored);
+}
+
 static void *
 filter_thread(void *arg)
 {
@@ -149,6 +168,8 @@ filter_thread(void *arg)
 	    r && (index_scan(r, filter_row, l, &err) || err.code == ERR_NONE);
 
 	index_reader_close(r);
+	if (!whole)
+		note_damage(l, &err);
 	(void)pthread_mutex_lock(&l->lock);
 	l->filled = whole && !atomic_load(&l->closing);
 	(void)pthread_mutex_unlock(&l->lock);
@@ -607,8 +628,10 @@ lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
 	(void)pthread_mutex_unlock(&l->lock);
 	if (stored && !r.index && !reader_open(l, &r, err))
 		return false;
-	if (stored && !stored_find(l, &r, generation, kind, key, &w, err))
+	if (stored && !stored_find(l, &r, generation, kind, key, &w, err)) {
+		note_damage(l, err);
 		return false;
+	}
 	*count = w.count;
 	return true;
 }

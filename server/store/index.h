@@ -49,6 +49,10 @@ bool index_append(struct index_file *f, struct index_row *rows, size_t count,
 /* index_reset empties it: no rows, marker 0. */
 bool index_reset(struct index_file *f, struct error *err) MUST_USE;
 
+/* index_remove deletes the files: readers go on, and the next index_open makes
+ * new ones. Another thread may be writing. */
+bool index_remove(struct index_file *f, struct error *err);
+
 /* index_compact keeps its write-ahead log small; between batches. */
 bool index_compact(struct index_file *f, struct error *err) MUST_USE;
 

@@ -155,6 +155,12 @@ remove_files(const struct index_file *f, struct error *err)
 	return durable_sync_dir(f->dir, err);
 }
 
+bool
+index_remove(struct index_file *f, struct error *err)
+{
+	return remove_files(f, err);
+}
+
 static bool
 make_file(struct index_file *f, struct error *err)
 {

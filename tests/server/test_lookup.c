@@ -634,6 +634,93 @@ test_no_reader(void **state)
 	assert_int_equal(count, 1);
 }
 
+/* A few pages with leaves, as a disk may give them back one day. */
+static void
+damage(struct place *p)
+{
+	char path[128];
+	FILE *f;
+	long at;
+
+	/* All of it is in the file: a flush of this size is checkpointed. */
+	(void)snprintf(path, sizeof(path), "%s/index.db-wal", p->dir);
+	assert_int_equal(unlink(path), 0);
+	(void)snprintf(path, sizeof(path), "%s/index.db", p->dir);
+	f = fopen(path, "r+b");
+	assert_non_null(f);
+	assert_int_equal(fseek(f, 0, SEEK_END), 0);
+	at = ftell(f) / 8 / 8192 * 8192;
+	assert_int_equal(fseek(f, at, SEEK_SET), 0);
+	for (long i = 0; i < 10L * 8192; i++)
+		assert_int_equal(fputc(0xff, f), 0xff);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Damage is an error, is told, and is gone after a restart. */
+static void
+test_damage(void **state)
+{
+	struct error err = {0}, told = {0};
+	uint64_t out[4], complete;
+	size_t count, failed = 0;
+	struct place p;
+
+	(void)state;
+	place_make(&p);
+	start(&p);
+	add(&p, 0, 50000);
+	lookup_flush_now(p.lookup);
+	place_close(&p);
+	damage(&p);
+	place_open(&p);
+	marker_is(&p, 50000);
+	for (uint64_t i = 0; i < 50000; i += 50) {
+		struct hash key = key_of(INDEX_LEAF, i);
+
+		err = (struct error){0};
+		if (lookup_find(p.lookup, INDEX_LEAF, &key, 0, false, 4, out,
+			&count, &complete, &err)) {
+			assert_int_equal(count, 1);
+			continue;
+		}
+		failed++;
+		if (failed == 1)
+			assert_string_equal(
+			    error_reason_name(&err), "store-corrupt");
+	}
+	assert_true(failed > 0);
+	assert_true(lookup_failed(p.lookup, &told));
+	assert_string_equal(error_reason_name(&told), "store-corrupt");
+	place_close(&p);
+	place_open(&p);
+	marker_is(&p, 0);
+	add(&p, 0, 500);
+	check_all(&p, 500);
+	place_end(&p);
+}
+
+/* What a start reads is looked at as well. */
+static void
+test_damage_at_start(void **state)
+{
+	struct error told = {0};
+	struct place p;
+
+	(void)state;
+	place_make(&p);
+	start(&p);
+	add(&p, 0, 50000);
+	lookup_flush_now(p.lookup);
+	place_close(&p);
+	damage(&p);
+	place_open(&p);
+	start(&p);
+	for (int i = 0; i < 500 && !lookup_failed(p.lookup, &told); i++)
+		nap();
+	assert_string_equal(error_reason_name(&told), "store-corrupt");
+	place_end(&p);
+}
+
 /* An entry that was acknowledged before a search is found by it. */
 #define READERS 3
 
@@ -827,6 +914,8 @@ main(void)
 	    cmocka_unit_test(test_flush_fails),
 	    cmocka_unit_test(test_reopened),
 	    cmocka_unit_test(test_no_reader),
+	    cmocka_unit_test(test_damage),
+	    cmocka_unit_test(test_damage_at_start),
 	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_flushes_together),
 	    cmocka_unit_test(test_keys),
