@@ -20,10 +20,11 @@
  * contradicts one that somebody holds. So:
  *
  *   1. the backup is checked in full, and copied
- *   2. heads that our key signed are collected: the backup's, the guard's,
- *      --seen files, the public address (--from)
+ *   2. heads that our key signed are collected: the backup's, those of the
+ *      guard and its copies, --seen files, the public address (--from)
  *   3. two that contradict each other: evidence, and an end
- *   4. entries up to the largest head are fetched and verified into its root
+ *   4. entries up to the largest head are fetched and verified into its root;
+ *      with --read-only they may be missing for ever
  *   5. signing goes on only with a guard that survived, when the database
  *      reaches it with its root; otherwise the log is frozen, read-only
  */
@@ -38,12 +39,15 @@ struct seen {
 
 struct restore {
 	struct config config;
-	const char *backup, *key, *guard, *url, *seen_file;
+	const struct arguments *arguments;
+	const char *backup, *key, *url;
+	bool read_only; /* what nobody has is given up */
 	struct vkey vkey;
 	struct seen heads[HEADS_MAX];
 	size_t head_count;
 	struct seen *largest;
-	bool guard_survived;
+	struct seen
+	    *guard; /* the newest of the guard and its copies; or NULL */
 	struct guard_state guard_state;
 	struct store *store;
 	struct copy copy;
@@ -99,11 +103,31 @@ fetch(struct restore *r, const char *path, size_t limit, struct buf *out,
 	return ok;
 }
 
+/* The guard or a copy of it: one alone holds every head that ever left. */
+static bool
+add_guard(struct restore *r, const char *path, struct error *err)
+{
+	struct guard_state s;
+	bool frozen = r->guard && r->guard_state.frozen;
+
+	if (!guard_read(path, &s, err) ||
+	    !add_head(r, bytes_of(s.note, s.note_len), path, err))
+		return error_prefix(err, "--guard");
+	if (!r->guard ||
+	    r->heads[r->head_count - 1].head.size > r->guard->head.size) {
+		r->guard = &r->heads[r->head_count - 1];
+		r->guard_state = s;
+	}
+	r->guard_state.frozen = frozen || s.frozen;
+	return true;
+}
+
 static bool
 collect(struct restore *r, struct error *err)
 {
 	AUTO(buf) note = BUF_INIT(NOTE_LIMIT);
 	struct error why = {0};
+	const char *file;
 	char *path = path_join(r->backup, "checkpoint");
 	bool ok = path && add_file(r, path, err);
 
@@ -112,16 +136,13 @@ collect(struct restore *r, struct error *err)
 		return false;
 	/* The name of the first head must outlive `path`. */
 	r->heads[0].from = r->backup;
-	if (r->guard) {
-		r->guard_survived = guard_read(r->guard, &r->guard_state, err);
-		if (!r->guard_survived ||
-		    !add_head(r,
-			bytes_of(r->guard_state.note, r->guard_state.note_len),
-			r->guard, err))
-			return error_prefix(err, "--guard");
-	}
-	if (r->seen_file && !add_file(r, r->seen_file, err))
-		return error_prefix(err, "--seen");
+	for (size_t at = 0;
+	     (file = arguments_next(r->arguments, "guard", &at));)
+		if (!add_guard(r, file, err))
+			return false;
+	for (size_t at = 0; (file = arguments_next(r->arguments, "seen", &at));)
+		if (!add_file(r, file, err))
+			return error_prefix(err, "--seen");
 	if (r->url && fetch(r, "/checkpoint", NOTE_LIMIT, &note, &why))
 		return add_head(r, buf_bytes(&note), r->url, err);
 	if (r->url)
@@ -184,10 +205,13 @@ fetch_missing(struct restore *r, struct error *err)
 {
 	uint64_t size = r->largest->head.size;
 
+	if (r->read_only && !r->url)
+		return true;
 	if (tree_size(r->copy.tree) < size && !r->url)
 		return error_set(err, ERR_CONFLICT,
 		    "%s shows a head of %llu entries, the backup has %llu: "
-		    "give --from URL of somebody who serves the rest",
+		    "give --from URL of somebody who serves the rest, or, if "
+		    "nobody has it, --read-only",
 		    r->largest->from, (unsigned long long)size,
 		    (unsigned long long)tree_size(r->copy.tree));
 	while (tree_size(r->copy.tree) < size)
@@ -198,7 +222,8 @@ fetch_missing(struct restore *r, struct error *err)
 
 /* Both signed notes, for whoever judges. */
 static bool
-contradiction(struct restore *r, const struct seen *s, struct error *err)
+contradiction(struct restore *r, const struct seen *s, const struct seen *other,
+    struct error *err)
 {
 	AUTO(buf) text = BUF_INIT(NOTE_LIMIT);
 	char *path = path_join(r->config.dir, "evidence.txt");
@@ -209,8 +234,8 @@ contradiction(struct restore *r, const struct seen *s, struct error *err)
 	    "one of them the entries.\n\n%s\n\n",
 	    r->vkey.name, s->from);
 	buf_put(&text, bytes_of(s->note, s->note_len));
-	buf_printf(&text, "\n%s\n\n", r->heads[0].from);
-	buf_put(&text, bytes_of(r->heads[0].note, r->heads[0].note_len));
+	buf_printf(&text, "\n%s\n\n", other->from);
+	buf_put(&text, bytes_of(other->note, other->note_len));
 	/* If not even that can be written, the sentence below still stands. */
 	if (!path || !file_write(path, buf_bytes(&text), 0644, &ignored))
 		(void)fprintf(stderr, "warning: %s\n", ignored.text);
@@ -229,30 +254,50 @@ check_heads(struct restore *r, struct error *err)
 	for (size_t i = 0; i < r->head_count; i++) {
 		const struct seen *s = &r->heads[i];
 
+		for (size_t j = 0; j < i; j++)
+			if (r->heads[j].head.size == s->head.size &&
+			    !hash_equal(&r->heads[j].head.root, &s->head.root))
+				return contradiction(r, s, &r->heads[j], err);
+		/* The backup's own head is not among what may be missing. */
+		if (i > 0 && r->read_only &&
+		    s->head.size > tree_size(r->copy.tree))
+			continue;
 		if (!copy_root(&r->copy, s->head.size, &root, err))
 			return false;
 		if (!hash_equal(&root, &s->head.root))
-			return contradiction(r, s, err);
+			return contradiction(r, s, &r->heads[0], err);
 	}
 	return true;
 }
 
+/* The largest head that the entries reach: the backup's, at least. */
+static const struct seen *
+last_head(const struct restore *r)
+{
+	const struct seen *last = &r->heads[0];
+
+	for (size_t i = 1; i < r->head_count; i++)
+		if (r->heads[i].head.size > last->head.size &&
+		    r->heads[i].head.size <= tree_size(r->copy.tree))
+			last = &r->heads[i];
+	return last;
+}
+
 /* The new guard: it goes on, or is frozen. */
 static bool
-make_guard(struct restore *r, bool *frozen, struct error *err)
+make_guard(struct restore *r, bool frozen, struct error *err)
 {
+	const struct seen *last = last_head(r);
 	struct guard_state s = r->guard_state;
 	char *folder = path_join(r->config.dir, "guard");
 	bool ok;
 
-	*frozen = !r->guard_survived || s.frozen ||
-	    r->largest->head.size > r->heads[1].head.size;
-	if (*frozen) {
+	if (frozen) {
 		s = (struct guard_state){.frozen = true};
 		memcpy(s.origin, r->vkey.name, r->vkey.name_len);
 		s.log_id = r->vkey.log_id;
-		memcpy(s.note, r->largest->note, r->largest->note_len);
-		s.note_len = r->largest->note_len;
+		memcpy(s.note, last->note, last->note_len);
+		s.note_len = last->note_len;
 	}
 	ok = store_sqlite.identity(r->store, &s.store_identity, err) &&
 	    folder && folder_create(folder, 0700, err) &&
@@ -287,11 +332,22 @@ copy_texts(struct restore *r, struct error *err)
 		free(from);
 		free(to);
 	}
-	return ok && copy_file(r->key, r->config.key, 0600, err);
+	return ok && (!r->key || copy_file(r->key, r->config.key, 0600, err));
+}
+
+/* Whether it may never sign again; else it needs its key. */
+static bool
+decide(const struct restore *r, bool *frozen, struct error *err)
+{
+	*frozen = r->read_only || !r->guard || r->guard_state.frozen ||
+	    r->largest->head.size > r->guard->head.size;
+	return *frozen || r->key ||
+	    error_set(err, ERR_USAGE,
+		"--key PEM is missing: the guard survived, so the log goes on");
 }
 
 static bool
-restore(struct restore *r, bool *frozen, struct error *err)
+restore(struct restore *r, bool *frozen, uint64_t *size, struct error *err)
 {
 	bool ok;
 
@@ -302,8 +358,11 @@ restore(struct restore *r, bool *frozen, struct error *err)
 	r->store = store_sqlite.open(r->config.database, false, err);
 	ok = r->store && copy_open(&r->copy, &store_sqlite, r->store, err) &&
 	    copy_backup(r, err) && fetch_missing(r, err) &&
-	    check_heads(r, err) && store_sqlite.settle(r->store, err) &&
-	    copy_texts(r, err) && make_guard(r, frozen, err);
+	    check_heads(r, err) && decide(r, frozen, err) &&
+	    store_sqlite.settle(r->store, err) && copy_texts(r, err) &&
+	    make_guard(r, *frozen, err);
+	if (ok)
+		*size = tree_size(r->copy.tree);
 	copy_release(&r->copy);
 	if (r->store)
 		store_sqlite.close(r->store);
@@ -315,14 +374,14 @@ read_arguments(const struct arguments *a, struct restore *r, struct error *err)
 {
 	bool empty;
 
+	r->arguments = a;
 	r->backup = arguments_value(a, "from-backup");
 	r->key = arguments_value(a, "key");
-	r->guard = arguments_value(a, "guard");
 	r->url = arguments_value(a, "from");
-	r->seen_file = arguments_value(a, "seen");
-	if (!r->backup || !r->key)
-		return error_set(err, ERR_USAGE,
-		    "--from-backup FOLDER and --key PEM are needed");
+	r->read_only = arguments_value(a, "read-only");
+	if (!r->backup)
+		return error_set(
+		    err, ERR_USAGE, "--from-backup FOLDER is missing");
 	if (!config_from_flags(a->dir, a->flags, &r->config, err) ||
 	    !folder_empty(a->dir, &empty, err))
 		return false;
@@ -334,23 +393,24 @@ read_arguments(const struct arguments *a, struct restore *r, struct error *err)
 int
 cmd_restore(int argc, char **argv, struct error *err)
 {
-	static const char *const own[] = {
-	    "from-backup=", "key=", "guard=", "from=", "seen=", NULL};
+	static const char *const own[] = {"from-backup=", "key=", "guard=*",
+	    "from=", "seen=*", "read-only", NULL};
 	struct restore *r = calloc(1, sizeof(*r));
 	struct arguments a = {0};
 	bool frozen = true;
+	uint64_t size = 0;
 	bool ok = r && arguments_read(argc, argv, own, &a, err) &&
 	    read_arguments(&a, r, err);
 
 	if (ok)
 		err->code = ERR_NONE; /* an empty folder was there already */
-	ok = ok && restore(r, &frozen, err);
+	ok = ok && restore(r, &frozen, &size, err);
 	if (ok)
 		(void)printf("%llu entries restored in %s. %s\n",
-		    (unsigned long long)r->largest->head.size, a.dir,
-		    frozen ? "No guard proves what was signed last, so this "
-			     "log is "
-			     "frozen: reads only. Make a new one: mtlogd init"
+		    (unsigned long long)size, a.dir,
+		    frozen ? "No guard proves that nothing more was signed, so "
+			     "this log is frozen: reads only. Make a new one: "
+			     "mtlogd init --follows"
 			   : "The guard survived: the log goes on.");
 	if (r)
 		config_release(&r->config);

@@ -19,19 +19,31 @@ add_pair(struct arguments *out, const char *name, size_t name_len,
 
 /* The place of an option in the command's own list; -1 if it is not there. */
 static int
-own_option(
-    const struct arguments *a, const char *name, size_t len, bool *wants_value)
+own_option(const struct arguments *a, const char *name, size_t len)
 {
-	for (int i = 0; a->own && a->own[i]; i++) {
-		size_t n = strlen(a->own[i]);
-
-		*wants_value = a->own[i][n - 1] == '=';
-		if (*wants_value)
-			n--;
-		if (n == len && strncmp(a->own[i], name, len) == 0)
+	for (int i = 0; a->own && a->own[i]; i++)
+		if (strcspn(a->own[i], "=") == len &&
+		    strncmp(a->own[i], name, len) == 0)
 			return i;
-	}
 	return -1;
+}
+
+static bool
+add_own(struct arguments *out, int own, const char *value, struct error *err)
+{
+	const char *spelling = out->own[own];
+
+	if (spelling[strlen(spelling) - 1] != '*')
+		for (size_t i = 0; i < out->given_count; i++)
+			if (out->given[i].own == own)
+				return error_set(err, ERR_USAGE,
+				    "--%.*s is given twice",
+				    (int)strcspn(spelling, "="), spelling);
+	if (out->given_count == COMMAND_FLAGS_MAX)
+		return error_set(err, ERR_USAGE, "too many options");
+	out->given[out->given_count].own = own;
+	out->given[out->given_count++].value = value;
+	return true;
 }
 
 /* One option; `*used` says how many words it took. */
@@ -41,16 +53,14 @@ read_option(
 {
 	const char *name = argv[0] + 2, *value = strchr(name, '=');
 	size_t len = value ? (size_t)(value - name) : strlen(name);
-	bool wants_value = true;
-	int own = own_option(out, name, len, &wants_value);
+	int own = own_option(out, name, len);
 
 	*used = 1;
-	if (own >= 0 && !wants_value) {
+	if (own >= 0 && !strchr(out->own[own], '=')) {
 		if (value)
 			return error_set(err, ERR_USAGE,
 			    "--%.*s takes no value", (int)len, name);
-		out->values[own] = "";
-		return true;
+		return add_own(out, own, "", err);
 	}
 	if (value) {
 		value++;
@@ -62,8 +72,8 @@ read_option(
 		*used = 2;
 	}
 	if (own >= 0)
-		out->values[own] = value;
-	else if (len == 3 && strncmp(name, "dir", 3) == 0)
+		return add_own(out, own, value, err);
+	if (len == 3 && strncmp(name, "dir", 3) == 0)
 		out->dir = value;
 	else if (len == 6 && strncmp(name, "config", 6) == 0)
 		out->config = value;
@@ -102,12 +112,25 @@ arguments_release(struct arguments *a)
 }
 
 const char *
+arguments_next(const struct arguments *a, const char *name, size_t *at)
+{
+	int own = own_option(a, name, strlen(name));
+
+	while (*at < a->given_count) {
+		size_t i = (*at)++;
+
+		if (a->given[i].own == own)
+			return a->given[i].value;
+	}
+	return NULL;
+}
+
+const char *
 arguments_value(const struct arguments *a, const char *name)
 {
-	bool wants_value;
-	int i = own_option(a, name, strlen(name), &wants_value);
+	size_t at = 0;
 
-	return i < 0 ? NULL : a->values[i];
+	return arguments_next(a, name, &at);
 }
 
 bool

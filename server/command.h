@@ -20,22 +20,28 @@ struct arguments {
 	const char *config;			  /* --config, or NULL */
 	const char *flags[COMMAND_FLAGS_MAX + 1]; /* config keys, NULL-ended */
 	size_t flag_count;
-	const char *const *own; /* "name=" or "name", NULL-ended */
-	const char *values[16]; /* by place in `own`; "" for a switch */
+	const char *const *own; /* see arguments_read */
+	struct {
+		int own; /* place in `own` */
+		const char *value;
+	} given[COMMAND_FLAGS_MAX];
+	size_t given_count;
 };
 
 /*
  * arguments_read takes `argv` apart; `own` are the options that only this
- * command has ("to=" wants a value, "repair" does not). --help prints `usage`
- * and exits. ERR_USAGE.
+ * command has, NULL-ended: "to=" wants a value, "seen=*" may be repeated,
+ * "repair" is a switch. ERR_USAGE.
  */
 bool arguments_read(int argc, char **argv, const char *const *own,
     struct arguments *out, struct error *err) MUST_USE;
 void arguments_release(struct arguments *a);
 
-/* arguments_value is the value of own option `name`, NULL if it was not given.
- */
+/* arguments_value is the value of own option `name` ("" for a switch), NULL if
+ * it was not given; arguments_next is the next one from `*at` on (0 first). */
 const char *arguments_value(const struct arguments *a, const char *name);
+const char *arguments_next(
+    const struct arguments *a, const char *name, size_t *at);
 
 /* command_config loads the configuration for --dir (which must be given). */
 bool command_config(

@@ -27,8 +27,9 @@ static const struct {
 	"copy the entries up to one signed checkpoint, beside a running "
 	"server"},
     {"restore", cmd_restore,
-	"--dir DIR --from-backup FOLDER --key PEM --guard FILE\n"
-	"                    [--from URL] [--seen FILE]",
+	"--dir DIR --from-backup FOLDER [--key PEM]\n"
+	"                    [--guard FILE]... [--from URL] [--seen FILE]...\n"
+	"                    [--read-only]",
 	"make a log again out of a backup, if that is safe"},
     {"freeze", cmd_freeze, "--dir DIR --yes",
 	"end the log for ever: nothing new is signed"},

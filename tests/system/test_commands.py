@@ -145,7 +145,8 @@ def backup_and_restore():
         requests = [signer.request(b"backup %d" % i) for i in range(600)]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(s.submit, requests[:520]))
-        backup = s.root + "/backup"
+        backup, old_guard = s.root + "/backup", s.root + "/guard.old"
+        shutil.copy(s.dir + "/guard/guard", old_guard)
         stop = threading.Event()
 
         def busy():
@@ -174,6 +175,31 @@ def backup_and_restore():
         # (2) the guard is ahead of the backup and nobody has the rest
         out = run("restore", "--dir", s.root + "/short", "--from-backup", backup, "--key", key, "--guard", guard)
         t.check(out.returncode != 0 and "--from" in out.stderr, f"entries missing: {out.stderr}")
+        # … and gives them up: frozen for ever at what there is, which takes no key
+        short = s.root + "/read-only"
+        out = run("restore", "--dir", short, "--from-backup", backup, "--guard", guard, "--read-only")
+        t.check(out.returncode == 0 and "frozen" in out.stdout, f"restore --read-only: {out.stdout}{out.stderr}")
+        r = t.Server(folder=short)
+        r.vkey = s.vkey
+        r.start()
+        t.check(520 <= r.checkpoint()[0] < size and r.get("/readyz")[2] == b"log-frozen\n", "it shows the backup's head")
+        r.stop()
+        # a guard makes the log go on, so it takes the key; nothing is said twice and then dropped
+        copy = s.root + "/guard.copy"
+        shutil.copy(short + "/guard/guard", s.root + "/guard.frozen")
+        shutil.copy(guard, copy)
+        out = run("restore", "--dir", s.root + "/no-key", "--from-backup", backup, "--guard", guard,
+                  "--from", f"http://127.0.0.1:{s.port}")
+        t.check(out.returncode == 2 and "--key" in out.stderr, f"no key: {out.stderr}")
+        out = run("restore", "--dir", s.root + "/twice", "--from-backup", backup, "--from-backup", backup)
+        t.check(out.returncode == 2 and "given twice" in out.stderr, f"an option twice: {out.stderr}")
+        for guards, says in (((old_guard, copy), "goes on"), ((copy, old_guard), "goes on"),
+                             ((copy, s.root + "/guard.frozen"), "frozen"), ((old_guard,), "frozen")):
+            many = s.root + "/many"
+            out = run("restore", "--dir", many, "--from-backup", backup, "--key", key,
+                      "--from", f"http://127.0.0.1:{s.port}", *[w for g in guards for w in ("--guard", g)])
+            t.check(out.returncode == 0 and says in out.stdout, f"guards {guards}: {out.stdout}{out.stderr}")
+            shutil.rmtree(many)
         # (3) without a guard: frozen
         frozen = s.root + "/frozen"
         out = run("restore", "--dir", frozen, "--from-backup", backup, "--key", key)
@@ -215,6 +241,16 @@ def backup_and_restore():
                   "--seen", seen, "--from", f"http://127.0.0.1:{e.port}")
         t.check(out.returncode != 0 and "evidence" in out.stderr, f"two contradicting heads: {out.stdout}{out.stderr}")
         t.check(os.path.exists(s.root + "/forked/evidence.txt"), "the evidence is kept")
+        # each of several is looked at, also where nobody has the entries
+        other = s.root + "/seen.other"
+        with open(other, "wb") as out_file:
+            out_file.write(e.get("/checkpoint")[2])
+        for files in ((seen, other), (other, seen)):
+            forked = s.root + "/forked2"
+            out = run("restore", "--dir", forked, "--from-backup", backup, "--key", key, "--read-only",
+                      *[w for f in files for w in ("--seen", f)])
+            t.check(out.returncode == 1 and "evidence" in out.stderr, f"two --seen: {out.stdout}{out.stderr}")
+            shutil.rmtree(forked)
         e.stop()
 
 
