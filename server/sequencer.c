@@ -260,7 +260,8 @@ stop_taking(struct sequencer *s, enum aftermath a, struct error *err)
 	} else {
 		health_set(s->p.health, HEALTH_RESTARTING, true,
 		    "the server restarts because it does not know what was "
-		    "stored; submit again, it is safe");
+		    "stored (%s); submit again, it is safe",
+		    error_reason_name(&why));
 		s->p.alarm(s->p.arg, "restarting", &why);
 	}
 	*err = (struct error){0};

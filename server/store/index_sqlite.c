@@ -178,7 +178,8 @@ is_curable(const struct error *err)
 {
 	if (err->code == ERR_UNAVAILABLE)
 		return false;
-	return err->code != ERR_IO || err->reason != NULL;
+	return err->code != ERR_IO ||
+	    strcmp(error_reason_name(err), "store-failed") != 0;
 }
 
 static bool

@@ -59,7 +59,8 @@ sqlite_fail(sqlite3 *db, int rc, const char *what, struct error *err)
 	if (code == ERR_UNAVAILABLE)
 		return error_reason(
 		    err, code, "store-busy", "%s: %s", what, text);
-	return error_set(err, code, "%s: %s (SQLite %d)", what, text, rc);
+	return error_reason(
+	    err, code, "store-failed", "%s: %s (SQLite %d)", what, text, rc);
 }
 
 /* The file's name as a URI, for only a URI can carry psow=0. */

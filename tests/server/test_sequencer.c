@@ -595,6 +595,9 @@ stopped_taking(enum health_condition becomes, const char *cause)
 	assert_string_equal(w.alarm, health_name(becomes));
 	assert_string_equal(error_reason_name(&w.alarm_err), cause);
 	assert_int_equal(w.restarts, becomes == HEALTH_RESTARTING);
+	/* who waited is told what failed */
+	if (becomes == HEALTH_RESTARTING)
+		assert_non_null(strstr(w.asked[0].s.err.text, cause));
 	assert_int_equal(health_is(w.health, HEALTH_RESTARTING),
 	    becomes == HEALTH_RESTARTING);
 	assert_int_equal(
