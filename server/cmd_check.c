@@ -22,8 +22,12 @@ cmd_check(int argc, char **argv, struct error *err)
 		config_print_keys(stdout);
 		return 0;
 	}
-	if (arguments_read(argc, argv, own, &a, err) &&
-	    command_config(&a, &config, err) &&
+	if (!arguments_read(argc, argv, own, &a, err)) {
+		/* said already */
+	} else if (arguments_value(&a, "list-keys")) {
+		config_print_keys(stdout);
+		code = 0;
+	} else if (command_config(&a, &config, err) &&
 	    config_check(&config, warn, err)) {
 		(void)printf("ok: %s on %s, database %s\n", config.origin,
 		    config.listen, config.database);

@@ -56,6 +56,21 @@ struct daemon {
 	bool wants_space; /* start again when the disk has space */
 };
 
+/* Below the low-water mark the log is read-only, before the disk is full. */
+static bool
+watch_disk(struct daemon *d)
+{
+	bool low = disk_low(d->disk, NULL);
+
+	if (low != health_is(d->health, HEALTH_DISK_LOW))
+		log_event(low ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "disk-low",
+		    low ? "read-only until there is space" : "writing again");
+	health_set(d->health, HEALTH_DISK_LOW, low,
+	    "the disk is nearly full; reads go on, and new entries are taken "
+	    "again when there is space");
+	return low;
+}
+
 /* What the sequencer asks and tells. */
 
 static bool
@@ -68,6 +83,8 @@ may_write(void *arg, struct error *err)
 		    "the log takes no new entries: stored bytes do not match "
 		    "the tree. Sound parts are still served. Stop it and run "
 		    "`mtlogd fsck`");
+	/* Before each batch: many fit between two ticks. */
+	(void)watch_disk(d);
 	if (!health_writable(d->health, err))
 		return false;
 	if (d->unsettled && !d->backend->settle(d->store, err))
@@ -444,21 +461,6 @@ open_workers(struct daemon *d, struct error *err)
 	d->api.arg = d;
 	return d->admit && lookup_start(d->lookup, err) &&
 	    sequencer_start(d->sequencer, err);
-}
-
-/* Below the low-water mark the log is read-only, before the disk is full. */
-static bool
-watch_disk(struct daemon *d)
-{
-	bool low = disk_low(d->disk, NULL);
-
-	if (low != health_is(d->health, HEALTH_DISK_LOW))
-		log_event(low ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "disk-low",
-		    low ? "read-only until there is space" : "writing again");
-	health_set(d->health, HEALTH_DISK_LOW, low,
-	    "the disk is nearly full; reads go on, and new entries are taken "
-	    "again when there is space");
-	return low;
 }
 
 /* Reads are served while the look-up index catches up. */

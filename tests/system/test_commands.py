@@ -32,6 +32,9 @@ def init_and_check():
         again = run("init", "--dir", s.dir, "--origin", "other.example")
         t.check(again.returncode != 0 and "not empty" in again.stderr, "init refuses a folder that is not empty")
         t.check(run("check", "--dir", s.dir).returncode == 0, "check")
+        keys = run("check", "--list-keys").stdout
+        t.check("low-water\tsize\t256MiB\t" in keys, "the list of keys")
+        t.check(run("check", "--dir", s.dir, "--list-keys").stdout == keys, "the same with --dir")
         with open(s.dir + "/mtlogd.conf", "a") as f:
             f.write("lisen = 127.0.0.1:1\n")
         wrong = run("check", "--dir", s.dir)
