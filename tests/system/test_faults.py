@@ -69,10 +69,12 @@ def with_fault(server, truth, call, path, fault, when):
             truth.full += full
             if status == 201:
                 truth.answer(server.vkey, request, body, what)
-        if faulty.process.poll() is None:
+        try:
             children = open(f"/proc/{faulty.process.pid}/task/{faulty.process.pid}/children").read().split()
             for child in children:
                 os.kill(int(child), 15)
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it ends by itself
         faulty.wait(timeout=30)
     with open(trace, errors="replace") as f:
         text = f.read()
