@@ -511,7 +511,12 @@ reload(struct daemon *d)
 		    restart[0] ? "changes that need a restart: " : "done",
 		    restart);
 	} else {
-		log_event(LOG_LEVEL_ERROR, "not-reloaded", "%s", err.text);
+		/* Landlock knows files, not names. */
+		log_event(LOG_LEVEL_ERROR, "not-reloaded", "%s%s", err.text,
+		    err.code == ERR_DENIED
+			? "; a confined server reads only the file it was "
+			  "started with: write into that one, or restart"
+			: "");
 	}
 	notify_send(d->notify, "READY=1");
 }

@@ -139,6 +139,14 @@ def hup_reloads():
         s.process.send_signal(signal.SIGHUP)
         time.sleep(0.7)
         t.check(s.process.poll() is None and s.submit(signer.request(b"still")) == 1, "a broken file changes nothing")
+        # a new file under the name is not the one that Landlock lets the server read: it says so, or reads it
+        shutil.copy(s.dir + "/mtlogd.conf", s.dir + "/new")
+        os.rename(s.dir + "/new", s.dir + "/mtlogd.conf")
+        s.process.send_signal(signal.SIGHUP)
+        time.sleep(0.7)
+        last = [line for line in s.tail().splitlines() if "reloaded" in line][-1]
+        t.check("write into that one" in last or "nonsense" in last or "key = value" in last, f"a replaced file: {last}")
+        t.check(s.submit(signer.request(b"and on")) == 2, "and goes on")
         s.stop()
 
 
