@@ -7,7 +7,7 @@ set -uo pipefail
 
 folder_of() {
 	case $1 in
-	certificate) echo key ;;
+	catalog) echo statement ;;
 	entry_request) echo entry ;;
 	*) echo "$1" ;;
 	esac

@@ -3,10 +3,12 @@
 
 #include <stdlib.h>
 
-#include <curl/curl.h>
+#include "io/http_curl.h"
 
 struct http {
+	const struct http_curl *lib;
 	CURL *curl;
+	char *authorization, *extra; /* whole header lines; NULL: none */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -16,22 +18,28 @@ http_open(unsigned timeout_ms, struct error *err)
 	struct http *h = calloc(1, sizeof(*h));
 	bool ok;
 
-	if (!h || !(h->curl = curl_easy_init())) {
+	if (!h) {
+		(void)error_set(err, ERR_INTERNAL, "out of memory");
+		return NULL;
+	}
+	h->lib = http_curl_load(err);
+	if (!h->lib || !(h->curl = h->lib->easy_init())) {
 		free(h);
 		(void)error_set(err, ERR_INTERNAL, "libcurl does not start");
 		return NULL;
 	}
-	ok = curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->error) ==
+	ok = h->lib->easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->error) ==
 		CURLE_OK &&
-	    curl_easy_setopt(h->curl, CURLOPT_PROTOCOLS_STR, "http,https") ==
+	    h->lib->easy_setopt(h->curl, CURLOPT_PROTOCOLS_STR, "http,https") ==
 		CURLE_OK &&
-	    curl_easy_setopt(h->curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-	    curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-	    curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS,
+	    h->lib->easy_setopt(h->curl, CURLOPT_FOLLOWLOCATION, 0L) ==
+		CURLE_OK &&
+	    h->lib->easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	    h->lib->easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS,
 		(long)timeout_ms) == CURLE_OK &&
-	    curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) ==
-		CURLE_OK &&
-	    curl_easy_setopt(
+	    h->lib->easy_setopt(
+		h->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK &&
+	    h->lib->easy_setopt(
 		h->curl, CURLOPT_USERAGENT, "mtlog/" MTLOG_VERSION) == CURLE_OK;
 	if (!ok) {
 		http_close(h);
@@ -46,8 +54,76 @@ http_close(struct http *h)
 {
 	if (!h)
 		return;
-	curl_easy_cleanup(h->curl);
+	h->lib->easy_cleanup(h->curl);
+	free(h->authorization);
+	free(h->extra);
 	free(h);
+}
+
+void
+http_limit(struct http *h, unsigned timeout_ms)
+{
+	(void)h->lib->easy_setopt(
+	    h->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	(void)h->lib->easy_setopt(
+	    h->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
+}
+
+bool
+http_token(struct http *h, const char *token, struct error *err)
+{
+	free(h->authorization);
+	h->authorization = NULL;
+	if (!token)
+		return true;
+	for (const char *p = token; *p; p++)
+		if (*p <= ' ' || *p > '~')
+			return error_set(err, ERR_USAGE,
+			    "the token has a character that no token has");
+	if (asprintf(&h->authorization, "Authorization: Bearer %s", token) <
+	    0) {
+		h->authorization = NULL;
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	}
+	return true;
+}
+
+bool
+http_header(struct http *h, const char *line, struct error *err)
+{
+	free(h->extra);
+	h->extra = NULL;
+	if (!line)
+		return true;
+	for (const char *p = line; *p; p++)
+		if (*p < ' ' || *p > '~')
+			return error_set(
+			    err, ERR_USAGE, "a character that no header has");
+	h->extra = strdup(line);
+	return h->extra || error_set(err, ERR_INTERNAL, "out of memory");
+}
+
+/* The header lines of a call; `first` may be NULL. False without memory. */
+static bool
+set_headers(struct http *h, const char *first, struct curl_slist **out)
+{
+	const char *lines[] = {first, h->authorization, h->extra};
+
+	*out = NULL;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct curl_slist *longer;
+
+		if (!lines[i])
+			continue;
+		longer = h->lib->slist_append(*out, lines[i]);
+		if (!longer) {
+			h->lib->slist_free_all(*out);
+			return false;
+		}
+		*out = longer;
+	}
+	(void)h->lib->easy_setopt(h->curl, CURLOPT_HTTPHEADER, *out);
+	return true;
 }
 
 static size_t
@@ -68,10 +144,10 @@ perform(
 	CURLcode rc;
 
 	h->error[0] = '\0';
-	(void)curl_easy_setopt(h->curl, CURLOPT_URL, url);
-	(void)curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, take_body);
-	(void)curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, out);
-	rc = curl_easy_perform(h->curl);
+	(void)h->lib->easy_setopt(h->curl, CURLOPT_URL, url);
+	(void)h->lib->easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, take_body);
+	(void)h->lib->easy_setopt(h->curl, CURLOPT_WRITEDATA, out);
+	rc = h->lib->easy_perform(h->curl);
 	if (rc == CURLE_WRITE_ERROR && out->body.failed)
 		return error_set(err, ERR_LIMIT,
 		    "%s: the answer is larger than %zu bytes", url,
@@ -81,9 +157,9 @@ perform(
 		    err, ERR_USAGE, "%s is not an http or https address", url);
 	if (rc != CURLE_OK)
 		return error_reason(err, ERR_UNAVAILABLE, "network", "%s: %s",
-		    url, h->error[0] ? h->error : curl_easy_strerror(rc));
-	(void)curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
-	(void)curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &retry);
+		    url, h->error[0] ? h->error : h->lib->easy_strerror(rc));
+	(void)h->lib->easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+	(void)h->lib->easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &retry);
 	out->status = (unsigned)status;
 	out->retry_after = retry > 0 && retry < 3600 ? (unsigned)retry : 0;
 	return true;
@@ -93,9 +169,16 @@ bool
 http_get(
     struct http *h, const char *url, struct http_answer *out, struct error *err)
 {
-	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPGET, 1L);
-	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
-	return perform(h, url, out, err);
+	struct curl_slist *headers;
+	bool ok;
+
+	(void)h->lib->easy_setopt(h->curl, CURLOPT_HTTPGET, 1L);
+	if (!set_headers(h, NULL, &headers))
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	ok = perform(h, url, out, err);
+	(void)h->lib->easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
+	h->lib->slist_free_all(headers);
+	return ok;
 }
 
 bool
@@ -107,16 +190,14 @@ http_post(struct http *h, const char *url, const char *content_type,
 	bool ok;
 
 	(void)snprintf(type, sizeof(type), "Content-Type: %s", content_type);
-	headers = curl_slist_append(NULL, type);
-	if (!headers)
+	if (!set_headers(h, type, &headers))
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	(void)curl_easy_setopt(h->curl, CURLOPT_POST, 1L);
-	(void)curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, body.ptr);
-	(void)curl_easy_setopt(
+	(void)h->lib->easy_setopt(h->curl, CURLOPT_POST, 1L);
+	(void)h->lib->easy_setopt(h->curl, CURLOPT_POSTFIELDS, body.ptr);
+	(void)h->lib->easy_setopt(
 	    h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
 	ok = perform(h, url, out, err);
-	(void)curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
-	curl_slist_free_all(headers);
+	(void)h->lib->easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
+	h->lib->slist_free_all(headers);
 	return ok;
 }

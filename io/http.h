@@ -17,6 +17,17 @@ struct http;
 struct http *http_open(unsigned timeout_ms, struct error *err) MUST_USE;
 void http_close(struct http *h);
 
+/* http_limit bounds the calls that follow: each whole one by `timeout_ms`. */
+void http_limit(struct http *h, unsigned timeout_ms);
+
+/* http_token sends "Authorization: Bearer TOKEN" with every call that follows;
+ * NULL: no more. ERR_USAGE for a token that no header may hold. */
+bool http_token(struct http *h, const char *token, struct error *err) MUST_USE;
+
+/* http_header sends this line ("Name: value") with every call that follows;
+ * NULL: no more. ERR_USAGE for a line that no header may be. */
+bool http_header(struct http *h, const char *line, struct error *err) MUST_USE;
+
 /* What came back. Release `body`. */
 struct http_answer {
 	unsigned status;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/admit.h"
+#include "server/admit_parts.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -10,70 +8,25 @@
 #include "core/base/reader.h"
 #include "io/clock.h"
 #include "server/api/reply.h"
-#include "server/api/prove.h"
-#include "server/fair.h"
 
 #define SLICE	    32 /* lines of a batch before others get their turn */
-#define WORKERS_MAX 64
 #define FAILED_COST 10 /* how much dearer a refused submission counts */
-
-enum line_state { LINE_REFUSED, LINE_KNOWN, LINE_NEW };
-
-/* One submission within a request. */
-struct line {
-	struct submission s;
-	struct job *job;
-	enum line_state state;
-	struct error err;
-	struct admit_report report;
-};
-
-/* A request: one line, or a batch of them. */
-struct job {
-	struct fair_item item; /* first: the queue's view of a job */
-	struct job *next;      /* in the list of the finished */
-	struct admit *admit;
-	struct exchange *x;
-	bool batch;
-	bool begun;
-	struct reader rest; /* what has not been looked at yet */
-	size_t done, count;
-	struct line *lines;
-	atomic_size_t waiting; /* submissions in the pool, and 1 for us */
-};
-
-/* What one worker thread keeps for itself. */
-struct worker {
-	struct admit *admit;
-	struct key_verifier *verifier;
-	struct tree_cursor cursor;
-	pthread_t thread;
-};
-
-struct admit {
-	struct admit_parts p;
-	pthread_mutex_t lock;
-	pthread_cond_t wake, idle;
-	struct fair_queue queue;
-	struct job *finished, **finished_last;
-	size_t open; /* jobs not yet answered */
-	bool stopping;
-	unsigned started;
-	struct worker workers[WORKERS_MAX];
-};
 
 static void
 job_free(struct job *job)
 {
 	for (size_t i = 0; i < job->count; i++)
 		submission_release(&job->lines[i].s);
+	if (job->bundle)
+		bundle_work_release(job->bundle);
+	free(job->bundle);
 	free(job->lines);
 	free(job);
 }
 
 /* The last submission of a job came back: somebody may answer it. */
-static void
-job_step(struct job *job)
+void
+admit_step(struct job *job)
 {
 	struct admit *a = job->admit;
 
@@ -93,7 +46,7 @@ submission_done(void *arg, struct submission *s)
 	struct line *line = arg;
 
 	(void)s;
-	job_step(line->job);
+	admit_step(line->job);
 }
 
 /*
@@ -154,10 +107,84 @@ enter_pool(
 	}
 }
 
+static bool
+ask_rules(struct worker *w, const struct line *line, struct rules_asked *asked,
+    struct error *err)
+{
+	const struct bundle_work *b = line->job->bundle;
+
+	if (rules_anyone(w->admit->p.rules))
+		return true;
+	asked->authorization = exchange_header(line->job->x, "authorization");
+	asked->now = (uint64_t)clock_wall_s();
+	if (b) {
+		const struct statement *s = &b->enclosure.catalog.statement;
+
+		asked->name = s->subjects[0].name;
+		if (b->bundle.certificate_count > 1) {
+			asked->intermediate_count =
+			    b->bundle.certificate_count - 1;
+			asked->intermediates = b->bundle.certificates + 1;
+		}
+	}
+	return rules_admit(w->admit->p.rules, &w->cursor.hasher, asked, err);
+}
+
+/* signature → room → rules → pool, for a leaf that is not known. */
+static bool
+admit_new(struct worker *w, struct line *line, const struct entry *e,
+    uint64_t epoch, struct error *err)
+{
+	struct bundle_work *b = line->job->bundle;
+	struct rules_asked asked = {.entry = e};
+
+	if (!entry_verify(e, w->verifier, err) ||
+	    !health_writable(w->admit->p.health, err) ||
+	    (b && !bundle_work_enclose(b, &w->cursor.hasher, e, err)) ||
+	    !ask_rules(w, line, &asked, err))
+		return false;
+	if ((!b || admit_enclose(w, line, e, err)) &&
+	    enter_pool(w, line, epoch, err) && line->state == LINE_NEW)
+		return true;
+	/* In the pool it is charged, whatever becomes of it there. */
+	rules_give_back(w->admit->p.rules, &asked);
+	if (line->state != LINE_KNOWN) {
+		admit_unenclose(w, line);
+		return false;
+	}
+	admit_enclose_known(w, line, e);
+	return true;
+}
+
+static bool
+read_line(struct worker *w, struct line *line, struct bytes json,
+    struct entry *e, struct error *err)
+{
+	struct submission *s = &line->s;
+	struct job *job = line->job;
+	struct hash leaf;
+
+	if (job->bundle) {
+		if (!bundle_work_parse(job->bundle, json,
+			exchange_header(job->x, "mtlog-public-key"), &s->leaf,
+			e, err))
+			return false;
+	} else {
+		if (!entry_request_parse(json, e, err))
+			return false;
+		entry_format(e, &s->leaf);
+	}
+	if (!buf_ok(&s->leaf, err))
+		return false;
+	merkle_leaf(&w->cursor.hasher, buf_bytes(&s->leaf), &leaf);
+	lookup_keys_of(&w->cursor.hasher, e, &leaf, &s->keys);
+	return hasher_ok(&w->cursor.hasher, err);
+}
+
 /*
- * decode → canonical leaf → known leaf? → signature → room → pool. A known leaf
- * is answered whatever health, quota or admission say today: a retry must
- * succeed, and it costs no verification.
+ * decode → canonical leaf → known leaf? → signature → room → rules → pool. A
+ * known leaf is answered whatever health, quota or rules say today: a retry
+ * must succeed, and it costs no verification.
  */
 static bool
 admit_line(
@@ -166,36 +193,29 @@ admit_line(
 	AUTO(entry) e = {0};
 	struct submission *s = &line->s;
 	uint64_t epoch = pool_epoch(w->admit->p.pool);
-	struct hash leaf;
 	bool known;
 
 	buf_init(&s->leaf, UINT16_MAX);
 	s->done = submission_done;
 	s->arg = line;
-	if (!entry_request_parse(json, &e, err))
+	if (!read_line(w, line, json, &e, err))
 		return false;
-	entry_format(&e, &s->leaf);
-	if (!buf_ok(&s->leaf, err))
-		return false;
-	merkle_leaf(&w->cursor.hasher, buf_bytes(&s->leaf), &leaf);
-	lookup_keys_of(&w->cursor.hasher, &e, &leaf, &s->keys);
-	if (!hasher_ok(&w->cursor.hasher, err))
-		return false;
-	atomic_fetch_add(&line->job->waiting, 1);
-	if (pool_join(w->admit->p.pool, s)) {
-		line->state = LINE_NEW;
-		return true;
+	/* A bundle waits for an equal leaf, too, but brings its envelope. */
+	if (!line->job->bundle) {
+		atomic_fetch_add(&line->job->waiting, 1);
+		if (pool_join(w->admit->p.pool, s)) {
+			line->state = LINE_NEW;
+			return true;
+		}
+		atomic_fetch_sub(&line->job->waiting, 1);
 	}
-	atomic_fetch_sub(&line->job->waiting, 1);
 	if (!find_known(w, s, &known, err))
 		return false;
-	if (known) {
-		line->state = LINE_KNOWN;
-		return true;
-	}
-	return entry_verify(&e, w->verifier, err) &&
-	    health_writable(w->admit->p.health, err) &&
-	    enter_pool(w, line, epoch, err);
+	if (!known)
+		return admit_new(w, line, &e, epoch, err);
+	line->state = LINE_KNOWN;
+	admit_enclose_known(w, line, &e);
+	return true;
 }
 
 /* The request's next line; single requests are one line whatever they hold. */
@@ -204,9 +224,10 @@ next_line(struct job *job)
 {
 	struct bytes line = job->rest.rest;
 
-	if (!job->batch || !reader_line(&job->rest, &line))
+	if (job->kind != ADMIT_BATCH || !reader_line(&job->rest, &line))
 		job->rest.rest = (struct bytes){0};
-	if (job->batch && line.len > 0 && line.ptr[line.len - 1] == '\r')
+	if (job->kind == ADMIT_BATCH && line.len > 0 &&
+	    line.ptr[line.len - 1] == '\r')
 		line.len--;
 	return line;
 }
@@ -225,7 +246,7 @@ static bool
 job_begin(struct job *job, struct error *err)
 {
 	struct bytes body = exchange_request(job->x)->body;
-	size_t count = job->batch ? count_lines(body) : 1, share;
+	size_t count = job->kind == ADMIT_BATCH ? count_lines(body) : 1, share;
 
 	job->begun = true;
 	reader_init(&job->rest, body);
@@ -238,12 +259,14 @@ job_begin(struct job *job, struct error *err)
 		    ADMIT_BATCH_MAX);
 	/* A leaf is about as long as its line; which ones, is not known yet. */
 	share = body.len / count;
-	if (job->batch &&
+	if (job->kind == ADMIT_BATCH &&
 	    !pool_reserve(job->admit->p.pool, count, count * share, err))
 		return false;
 	job->lines = calloc(count, sizeof(*job->lines));
-	if (!job->lines) {
-		if (job->batch)
+	if (job->kind == ADMIT_BUNDLE)
+		job->bundle = calloc(1, sizeof(*job->bundle));
+	if (!job->lines || (job->kind == ADMIT_BUNDLE && !job->bundle)) {
+		if (job->kind == ADMIT_BATCH)
 			pool_unreserve(
 			    job->admit->p.pool, count, count * share);
 		return error_set(err, ERR_INTERNAL, "out of memory");
@@ -251,7 +274,7 @@ job_begin(struct job *job, struct error *err)
 	job->count = count;
 	for (size_t i = 0; i < count; i++) {
 		job->lines[i].job = job;
-		job->lines[i].s.reserved = job->batch;
+		job->lines[i].s.reserved = job->kind == ADMIT_BATCH;
 		job->lines[i].s.reserved_bytes = share;
 	}
 	return true;
@@ -267,8 +290,9 @@ run_line(struct worker *w, struct line *line, struct bytes json)
 	line->report.admit = clock_monotonic_ns() - start;
 	if (!ok)
 		line->state = LINE_REFUSED;
-	/* In the pool the submission is no longer ours to look at. */
-	if (ok && line->state == LINE_NEW)
+	/* In the pool the submission is no longer ours to look at. Those of
+	 * bundles are never reserved. */
+	if ((ok && line->state == LINE_NEW) || line->job->bundle)
 		return;
 	if (line->s.reserved)
 		pool_unreserve(pool, 1, line->s.reserved_bytes);
@@ -312,7 +336,7 @@ job_run(struct worker *w, struct job *job, uint64_t *cost)
 	*cost += clock_monotonic_ns() - start;
 	if (job->done < job->count)
 		return true;
-	job_step(job);
+	admit_step(job);
 	return false;
 }
 
@@ -327,8 +351,7 @@ answer_line(struct worker *w, struct line *line, const struct head *head,
 		line->state = LINE_REFUSED;
 	}
 	if (line->state != LINE_REFUSED &&
-	    !prove_entry(&w->cursor, &w->admit->p.log_id, head, line->s.index,
-		buf_bytes(&line->s.leaf), out, &line->err)) {
+	    !admit_put_entry(w, line, head, out)) {
 		out->len = len;
 		line->state = LINE_REFUSED;
 	}
@@ -360,19 +383,20 @@ job_answer(struct worker *w, struct job *job)
 	struct response r;
 	bool ok = true;
 
-	reply_text(&r, job->batch ? 200 : 201,
-	    job->batch ? "application/x-ndjson" : "application/json");
+	reply_text(&r, job->kind == ADMIT_BATCH ? 200 : 201,
+	    job->kind == ADMIT_BATCH ? "application/x-ndjson"
+				     : "application/json");
 	for (size_t i = 0; i < job->count; i++) {
 		uint64_t began = clock_monotonic_ns();
 
 		ok = answer_line(w, &job->lines[i], head, &r.text);
-		if (job->batch)
+		if (job->kind == ADMIT_BATCH)
 			buf_put_u8(&r.text, '\n');
 		report_line(w, &job->lines[i], began, clock_monotonic_ns());
 	}
 	head_release(head);
 	tree_cursor_rest(&w->cursor);
-	if (!job->batch && !ok) {
+	if (job->kind != ADMIT_BATCH && !ok) {
 		response_release(&r);
 		reply_error(&r, &job->lines[0].err);
 	} else {
@@ -398,7 +422,8 @@ worker_thread(void *arg)
 			if (!job->next)
 				a->finished_last = &a->finished;
 			(void)pthread_mutex_unlock(&a->lock);
-			job_answer(w, job);
+			if (!admit_enclose_late(w, job))
+				job_answer(w, job);
 			(void)pthread_mutex_lock(&a->lock);
 			continue;
 		}
@@ -491,7 +516,7 @@ admit_close(struct admit *a)
 }
 
 void
-admit_take(struct admit *a, struct exchange *x, bool batch)
+admit_take(struct admit *a, struct exchange *x, enum admit_kind kind)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct error err = {0};
@@ -500,7 +525,7 @@ admit_take(struct admit *a, struct exchange *x, bool batch)
 	if (job) {
 		job->admit = a;
 		job->x = x;
-		job->batch = batch;
+		job->kind = kind;
 		atomic_init(&job->waiting, 1);
 		(void)pthread_mutex_lock(&a->lock);
 		taken = fair_put(

@@ -2,10 +2,13 @@
 #ifndef MTLOG_SERVER_ADMIT_H
 #define MTLOG_SERVER_ADMIT_H
 
+#include "core/tlog/note.h"
 #include "server/head.h"
 #include "server/health.h"
 #include "server/lookup.h"
 #include "server/pool.h"
+#include "server/quota.h"
+#include "server/rules.h"
 #include "server/tree.h"
 
 #define ADMIT_BATCH_MAX 1000 /* lines of one batch request */
@@ -23,10 +26,13 @@ struct admit_report {
 struct admit_parts {
 	struct pool *pool;
 	struct tree *tree;
+	const struct store_backend *backend; /* the tree's */
+	struct rules *rules;
+	struct quota *quota; /* of envelopes */
 	struct lookup *lookup;
 	struct head_slot *heads;
 	struct health *health;
-	struct hash log_id;
+	struct vkey vkey; /* the log's */
 	unsigned workers;
 	size_t queue_max; /* requests that may wait for a worker */
 	void (*report)(void *arg, const struct admit_report *r);
@@ -47,9 +53,15 @@ struct admit *admit_open(const struct admit_parts *parts, struct error *err)
  * must still be served. */
 void admit_close(struct admit *a);
 
-/* admit_take handles the exchange: a submission, or with `batch` one a line.
- * Answers it later, or at once with 503 when too much waits. */
-void admit_take(struct admit *a, struct exchange *x, bool batch);
+enum admit_kind {
+	ADMIT_ONE,    /* a submission */
+	ADMIT_BATCH,  /* one a line */
+	ADMIT_BUNDLE, /* a bundle, whose envelope is kept */
+};
+
+/* admit_take handles the exchange. Answers it later, or at once with 503 when
+ * too much waits. */
+void admit_take(struct admit *a, struct exchange *x, enum admit_kind kind);
 
 /* admit_waiting counts requests that wait for a worker. */
 size_t admit_waiting(struct admit *a);

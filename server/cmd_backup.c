@@ -48,6 +48,7 @@ copy_entries(struct store *from, struct store *to, const struct fsck_head *head,
 	struct hash root;
 	bool ok = r && copy_open(&c, &store_sqlite, to, err) &&
 	    copy_range(&c, r, 0, head->size, err) &&
+	    copy_links(&c, r, head->size, err) &&
 	    copy_root(&c, head->size, &root, err) &&
 	    store_sqlite.settle(to, err);
 

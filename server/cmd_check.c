@@ -2,11 +2,21 @@
 #include <stdio.h>
 
 #include "server/command.h"
+#include "server/rules.h"
 
 static void
 warn(const char *text)
 {
 	(void)printf("warning: %s\n", text);
+}
+
+static bool
+check_rule_files(const struct config *c, struct error *err)
+{
+	struct rules *r = rules_open(c, err);
+
+	rules_close(r);
+	return r != NULL;
 }
 
 int
@@ -28,7 +38,8 @@ cmd_check(int argc, char **argv, struct error *err)
 		config_print_keys(stdout);
 		code = 0;
 	} else if (command_config(&a, &config, err) &&
-	    config_check(&config, warn, err)) {
+	    config_check(&config, warn, err) &&
+	    check_rule_files(&config, err)) {
 		(void)printf("ok: %s on %s, database %s\n", config.origin,
 		    config.listen, config.database);
 		code = 0;

@@ -58,20 +58,27 @@ tell_result(const struct console *c, const struct fsck_result *r)
 		(void)fputs("\r\033[K", stderr);
 	if (c->json)
 		(void)printf("{\"entries\":\"%llu\",\"tiles\":\"%llu\","
-			     "\"indexRows\":\"%llu\",\"problems\":\"%llu\","
+			     "\"indexRows\":\"%llu\",\"envelopes\":\"%llu\","
+			     "\"dropped\":\"%llu\",\"problems\":\"%llu\","
 			     "\"mended\":\"%llu\",\"seconds\":%.3f}\n",
 		    (unsigned long long)r->entries,
 		    (unsigned long long)r->tiles,
 		    (unsigned long long)r->index_rows,
+		    (unsigned long long)r->envelopes,
+		    (unsigned long long)r->dropped,
 		    (unsigned long long)r->problems,
 		    (unsigned long long)r->mended, s);
 	else
-		(void)printf("%s: %llu entries, %llu full tiles, %llu index "
-			     "rows, %llu problems, %llu mended, %.2f s\n",
+		(void)printf(
+		    "%s: %llu entries, %llu full tiles, %llu index "
+		    "rows, %llu envelopes (%llu dropped), %llu problems, "
+		    "%llu mended, %.2f s\n",
 		    r->problems == r->mended ? "clean" : "NOT CLEAN",
 		    (unsigned long long)r->entries,
 		    (unsigned long long)r->tiles,
 		    (unsigned long long)r->index_rows,
+		    (unsigned long long)r->envelopes,
+		    (unsigned long long)r->dropped,
 		    (unsigned long long)r->problems,
 		    (unsigned long long)r->mended, s);
 }

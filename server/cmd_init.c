@@ -5,6 +5,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/crypto/key.h"
+#include "core/crypto/private_key.h"
 #include "io/file.h"
 #include "server/command.h"
 #include "server/signed_head.h"
@@ -12,6 +13,7 @@
 #include "server/store/store.h"
 
 #define PEM_MAX_LEN 16384
+#define FORMER_MAX  8
 
 static void
 warn(const char *text)
@@ -149,9 +151,9 @@ list_put(struct config_list *l, struct bytes text, struct error *err)
 {
 	char *item;
 
-	if (l->count == CONFIG_LIST_MAX)
+	if (l->count == FORMER_MAX)
 		return error_set(err, ERR_LIMIT,
-		    "more than %d logs follow each other", CONFIG_LIST_MAX);
+		    "more than %d logs follow each other", FORMER_MAX);
 	item = strndup((const char *)text.ptr, text.len);
 	if (!item)
 		return error_set(err, ERR_INTERNAL, "out of memory");
@@ -214,9 +216,12 @@ make_log(const struct arguments *a, struct config *c, struct error *err)
 	    "The log %s is ready in %s.\n"
 	    "Start it:      mtlogd serve --dir %s\n"
 	    "Hand out the line below: it is what others need to trust this "
-	    "log.\nWho may submit: anyone, on %s only "
+	    "log.\nWho may submit: %s on %s "
 	    "(mtlogd.conf: admit, public-submissions).\n",
-	    c->origin, a->dir, a->dir, c->listen);
+	    c->origin, a->dir, a->dir,
+	    c->admit == CONFIG_ADMIT_RULES ? "those whom the rules name,"
+					   : "anyone with a valid signature,",
+	    c->listen);
 	(void)fwrite(text.ptr, 1, text.len, stdout);
 	return true;
 }

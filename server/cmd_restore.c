@@ -158,7 +158,8 @@ copy_backup(struct restore *r, struct error *err)
 	    from ? store_sqlite.reader_open(from, err) : NULL;
 	uint64_t size = 0;
 	bool ok = reader && store_sqlite.size(from, &size, err) &&
-	    copy_range(&r->copy, reader, 0, size, err);
+	    copy_range(&r->copy, reader, 0, size, err) &&
+	    copy_links(&r->copy, reader, size, err);
 
 	if (reader)
 		store_sqlite.reader_close(reader);

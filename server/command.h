@@ -51,6 +51,6 @@ bool command_config(
 typedef int command_run(int argc, char **argv, struct error *err);
 
 command_run cmd_init, cmd_serve, cmd_check, cmd_fsck, cmd_backup, cmd_restore,
-    cmd_freeze, cmd_status;
+    cmd_freeze, cmd_status, cmd_envelope;
 
 #endif

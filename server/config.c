@@ -363,6 +363,23 @@ check_places(const struct config *c, struct error *err)
 }
 
 static bool
+check_rules(const struct config *c, struct error *err)
+{
+	size_t rules = c->admit_keys.count + c->admit_identities.count +
+	    c->admit_tokens.count;
+
+	if (c->admit == CONFIG_ADMIT_ANYONE && rules > 0)
+		return error_set(err, ERR_USAGE,
+		    "there are rules for submissions, but admit = anyone: say "
+		    "admit = rules, or leave them out");
+	if (c->admit == CONFIG_ADMIT_RULES && rules == 0)
+		return error_set(err, ERR_USAGE,
+		    "admit = rules without admit-key, admit-identity or "
+		    "admit-token takes nobody's submissions");
+	return true;
+}
+
+static bool
 check_limits(const struct config *c, struct error *err)
 {
 	if (c->max_connections_per_client > c->max_connections)
@@ -391,13 +408,15 @@ config_check(
 	if (!note_name_valid(bytes_str(c->origin)))
 		return error_set(
 		    err, ERR_USAGE, "origin cannot be a log's name");
-	if (!config_address_loopback(c->listen) && !c->public_submissions)
+	if (c->admit == CONFIG_ADMIT_ANYONE &&
+	    !config_address_loopback(c->listen) && !c->public_submissions)
 		return error_set(err, ERR_USAGE,
 		    "listen = %s is open to others, and admit = anyone lets "
 		    "each of them write: say public-submissions = yes if that "
 		    "is what you want, or listen on 127.0.0.1",
 		    c->listen);
-	if (!check_places(c, err) || !check_limits(c, err))
+	if (!check_rules(c, err) || !check_places(c, err) ||
+	    !check_limits(c, err))
 		return false;
 	if (!warning)
 		return true;

@@ -21,7 +21,7 @@
  */
 #define CONFIG_FILE	   "mtlogd.conf"
 #define CONFIG_MAX_LEN	   65536
-#define CONFIG_LIST_MAX	   8
+#define CONFIG_LIST_MAX	   64
 #define CONFIG_WAL_LIMIT   (16ull << 20)
 #define CONFIG_INDEX_BATCH (16ull << 20) /* bytes that a flush may write */
 #define CONFIG_LOW_WATER_MIN                                                   \
@@ -32,6 +32,8 @@ struct config_list {
 	char *items[CONFIG_LIST_MAX + 1];
 	size_t count;
 };
+
+enum { CONFIG_ADMIT_ANYONE, CONFIG_ADMIT_RULES }; /* struct config's `admit` */
 
 /*
  * The server's configuration: constant once loaded, but for config_apply.
@@ -50,18 +52,19 @@ struct config {
 	char *key;
 	char *key_passphrase_file;	/* "" = the key is not encrypted */
 	struct config_list former_logs; /* vkeys */
+	int admit;			/* CONFIG_ADMIT_… */
+	struct config_list admit_keys, admit_identities, admit_tokens;
 	bool public_submissions;
+	uint64_t envelope_quota;	    /* bytes a day */
 	struct config_list trusted_proxies; /* ADDR or ADDR/BITS */
 	uint64_t low_water;
 	uint64_t queue_entries, queue_bytes;
-	uint64_t batch_max;
-	uint64_t gather_ms;
+	uint64_t batch_max, gather_ms;
 	uint64_t submit_timeout_ms, request_timeout_ms, idle_timeout_ms;
 	uint64_t max_connections, max_connections_per_client;
 	uint64_t max_body;
 	uint64_t workers; /* 0: one a processor */
-	uint64_t http_threads;
-	uint64_t cache_size;
+	uint64_t http_threads, cache_size;
 	int log_format; /* enum log_format */
 	int log_level;	/* enum log_level */
 
@@ -81,10 +84,9 @@ struct config {
 bool config_load(const char *dir, const char *file, const char *const *flags,
     struct config *out, struct error *err) MUST_USE;
 
-/* config_release frees what `c` holds; safe on zero, twice. */
+/* config_release frees what `c` holds; safe on zero, twice. config_defaults
+ * fills `c` for the log in `dir`. */
 void config_release(struct config *c);
-
-/* config_defaults fills `c` for the log in `dir`. */
 bool config_defaults(const char *dir, struct config *c, struct error *err)
     MUST_USE;
 
@@ -110,10 +112,8 @@ void config_format(const struct config *c, struct buf *out);
 bool config_check(const struct config *c, void (*warning)(const char *),
     struct error *err) MUST_USE;
 
-/*
- * config_reload loads from the same sources again, checks, and on success
- * applies: see config_apply. On failure nothing changes.
- */
+/* config_reload loads from the same sources again, checks, and on success
+ * applies: see config_apply. On failure nothing changes. */
 bool config_reload(
     struct config *c, char *restart, size_t len, struct error *err) MUST_USE;
 

@@ -28,8 +28,22 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 	.help = "file whose first line decrypts the key; empty: not encrypted"},
     {"former-log", KEY_VKEYS, AT(former_logs), "", .optional = true,
 	.help = "vkey of a log that this one follows; stays trusted"},
-    {"admit", KEY_CHOICE, 0, "anyone", .choices = "anyone",
-	.help = "whose submissions are taken: anyone's with a valid signature"},
+    {"admit", KEY_CHOICE, AT(admit), "anyone", .choices = "anyone rules",
+	.help = "whose submissions are taken: anyone's with a valid signature, "
+		"or by the rules below"},
+    {"admit-key", KEY_SIGNERS, AT(admit_keys), "", .optional = true,
+	.max = CONFIG_LIST_MAX,
+	.help = "a signer's key: SHA-256 of its SPKI in hex, or a PEM file"},
+    {"admit-identity", KEY_IDENTITIES, AT(admit_identities), "",
+	.optional = true, .max = CONFIG_LIST_MAX,
+	.help = "a certificate's name and its roots: TYPE:VALUE [issuer=URL] "
+		"PEM"},
+    {"admit-token", KEY_TOKENS, AT(admit_tokens), "", .optional = true,
+	.max = CONFIG_LIST_MAX,
+	.help = "a submitter's token: NAME, NAME/* or *, entries a day, file"},
+    {"envelope-quota", KEY_SIZE, AT(envelope_quota), "256MiB", .min = 0,
+	.max = 1ull << 50,
+	.help = "envelopes kept for one address, and one signer, a day"},
     {"public-submissions", KEY_YES_NO, AT(public_submissions), "no",
 	.help = "yes: anyone may submit on an address that is not loopback"},
     {"trusted-proxy", KEY_PROXIES, AT(trusted_proxies), "", .optional = true,
@@ -81,7 +95,8 @@ bool
 config_key_repeats(const struct config_key *k)
 {
 	return k->kind == KEY_PROXIES || k->kind == KEY_PATHS ||
-	    k->kind == KEY_VKEYS;
+	    k->kind == KEY_VKEYS || k->kind == KEY_SIGNERS ||
+	    k->kind == KEY_IDENTITIES || k->kind == KEY_TOKENS;
 }
 
 static size_t

@@ -12,8 +12,11 @@ enum key_kind {
 	KEY_URL,
 	KEY_PROXIES, /* list of ADDR or ADDR/BITS */
 	KEY_PATH,
-	KEY_PATHS, /* list */
-	KEY_VKEYS, /* list */
+	KEY_PATHS,	/* list */
+	KEY_VKEYS,	/* list */
+	KEY_SIGNERS,	/* list; this and the next two: server/rule_text.h */
+	KEY_IDENTITIES, /* list */
+	KEY_TOKENS,	/* list */
 	KEY_SIZE,
 	KEY_COUNT,
 	KEY_SECONDS, /* kept as milliseconds */
@@ -29,7 +32,7 @@ struct config_key {
 	const char *fallback;
 	bool optional; /* an empty value means: none */
 	bool reload;
-	uint64_t min, max;
+	uint64_t min, max;   /* of a list: how many values; 0: 8 */
 	const char *unit;    /* of KEY_COUNT */
 	const char *choices; /* of KEY_CHOICE, separated by spaces */
 	const char *later;   /* choices of other versions */
@@ -38,7 +41,7 @@ struct config_key {
 
 extern const struct config_key config_keys[];
 
-#define CONFIG_KEYS	30
+#define CONFIG_KEYS	34
 #define CONFIG_NAME_MAX 40
 
 /* config_key_repeats tells whether a key takes several values. */

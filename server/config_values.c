@@ -8,6 +8,9 @@
 #include "core/tlog/note.h"
 #include "io/file.h"
 #include "server/config_keys.h"
+#include "server/rule_text.h"
+
+#define LIST_MAX 8 /* values of a list that does not say */
 
 static void *
 field(struct config *c, const struct config_key *k)
@@ -126,6 +129,30 @@ vkey_valid(const char *text)
 	return vkey_parse(bytes_str(text), &vkey, &err);
 }
 
+static bool
+signer_valid(const char *text)
+{
+	struct rule_key k;
+
+	return rule_key_parse(bytes_str(text), &k);
+}
+
+static bool
+identity_valid(const char *text)
+{
+	struct rule_identity i;
+
+	return rule_identity_parse(bytes_str(text), &i);
+}
+
+static bool
+token_valid(const char *text)
+{
+	struct rule_token t;
+
+	return rule_token_parse(bytes_str(text), &t);
+}
+
 /* What a text of a kind must be; a path may be anything. */
 static const struct {
 	bool (*valid)(const char *text);
@@ -144,6 +171,14 @@ static const struct {
     [KEY_PATH] = {NULL, "the name of a file or folder"},
     [KEY_PATHS] = {NULL, "the name of a file or folder"},
     [KEY_VKEYS] = {vkey_valid, "a log's vkey: name+hash+key"},
+    [KEY_SIGNERS] = {signer_valid,
+	"64 lower-case hex digits, or the name of a PEM file"},
+    [KEY_IDENTITIES] = {identity_valid,
+	"email:, uri:, dns: or other: and a name, perhaps issuer= and a URL, "
+	"and the name of a PEM file, separated by blanks"},
+    [KEY_TOKENS] = {token_valid,
+	"NAME, NAME/* or *, a number of entries a day, and the name of a "
+	"file, separated by blanks"},
 };
 
 /* An owned copy of the value as it is kept; NULL with `err` set. */
@@ -208,9 +243,9 @@ list_add(const struct config_key *k, struct bytes value, struct config *c,
 
 	if (value.len == 0)
 		return true;
-	if (list->count == CONFIG_LIST_MAX)
+	if (list->count == (k->max ? k->max : LIST_MAX))
 		return error_set(err, ERR_SYNTAX, "%s has more than %d values",
-		    k->name, CONFIG_LIST_MAX);
+		    k->name, (int)list->count);
 	text = text_make(k, value, c, err);
 	if (!text)
 		return false;
@@ -335,6 +370,9 @@ config_value_set(const struct config_key *k, struct bytes value,
 	case KEY_PROXIES:
 	case KEY_PATHS:
 	case KEY_VKEYS:
+	case KEY_SIGNERS:
+	case KEY_IDENTITIES:
+	case KEY_TOKENS:
 		return list_add(k, value, c, err);
 	case KEY_SIZE:
 	case KEY_COUNT:
@@ -465,6 +503,9 @@ config_value_format(const struct config_key *k, const struct config *c,
 		break;
 	case KEY_PROXIES:
 	case KEY_VKEYS:
+	case KEY_SIGNERS:
+	case KEY_IDENTITIES:
+	case KEY_TOKENS:
 		buf_put_str(out, list->items[n]);
 		break;
 	case KEY_PATHS:
@@ -522,6 +563,9 @@ config_value_equal(
 	case KEY_PROXIES:
 	case KEY_PATHS:
 	case KEY_VKEYS:
+	case KEY_SIGNERS:
+	case KEY_IDENTITIES:
+	case KEY_TOKENS:
 		return list_equal(field_of(a, k), field_of(b, k));
 	case KEY_SIZE:
 	case KEY_COUNT:
@@ -571,6 +615,9 @@ config_range_format(const struct config_key *k, struct buf *out)
 	case KEY_PATH:
 	case KEY_PATHS:
 	case KEY_VKEYS:
+	case KEY_SIGNERS:
+	case KEY_IDENTITIES:
+	case KEY_TOKENS:
 		buf_put_str(out, "-");
 		break;
 	}

@@ -100,6 +100,35 @@ copy_range(struct copy *c, struct store_reader *from, uint64_t first,
 	    copy_flush(c, err);
 }
 
+struct links {
+	struct copy *copy;
+	uint64_t end;
+};
+
+static bool
+each_link(void *arg, const struct store_link *link, struct error *err)
+{
+	struct links *l = arg;
+	struct copy *c = l->copy;
+	struct store_link add = *link;
+	struct store_batch b = {
+	    .first = tree_size(c->tree), .link_count = 1, .links = &add};
+
+	if (link->index >= l->end)
+		return true;
+	return c->backend->append(c->store, &b, err) &&
+	    c->backend->compact(c->store, err);
+}
+
+bool
+copy_links(
+    struct copy *c, struct store_reader *from, uint64_t end, struct error *err)
+{
+	struct links l = {c, end};
+
+	return c->backend->read_links(from, 0, each_link, &l, err);
+}
+
 bool
 copy_root(struct copy *c, uint64_t size, struct hash *out, struct error *err)
 {

@@ -33,6 +33,13 @@ bool copy_flush(struct copy *c, struct error *err) MUST_USE;
 bool copy_range(struct copy *c, struct store_reader *from, uint64_t first,
     uint64_t end, struct error *err) MUST_USE;
 
+/*
+ * copy_links adds the links from entries below `end`, all of them copied and
+ * flushed, with their envelopes. These are not looked at: fsck does that.
+ */
+bool copy_links(struct copy *c, struct store_reader *from, uint64_t end,
+    struct error *err) MUST_USE;
+
 /* copy_root is the root of the first `size` entries copied and flushed. */
 bool copy_root(struct copy *c, uint64_t size, struct hash *out,
     struct error *err) MUST_USE;

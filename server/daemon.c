@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "io/sandbox.h"
 #include "server/api/api.h"
 #include "server/api/reply.h"
+#include "server/bundle_work.h"
 #include "server/disk.h"
 #include "server/metrics.h"
 #include "server/recover.h"
@@ -48,6 +50,8 @@ struct daemon {
 	struct head_slot *heads;
 	struct pool *pool;
 	struct sequencer *sequencer;
+	struct rules *rules;
+	struct quota *quota;
 	struct admit *admit;
 	struct serving serving;
 	uint64_t watchdog_ns; /* when it was fed last */
@@ -172,7 +176,7 @@ metrics_now(struct daemon *d, struct metrics_now *now, struct error *why)
 	    .sandbox = d->serving.sandbox,
 	    .signer_sandbox = d->serving.signer_sandbox,
 	};
-	now->index_size = now->signed_size - now->index_tail;
+	now->index_size = lookup_stored(d->lookup);
 	head_release(head);
 	pool_load(d->pool, &now->queue_entries, &now->queue_bytes);
 	(void)disk_low(d->disk, &now->disk_free);
@@ -259,14 +263,20 @@ open_signer(struct daemon *d, struct error *err)
 static bool
 open_small_parts(struct daemon *d, struct error *err)
 {
+	uint64_t seed = 0;
+
 	d->notify = notify_open(err);
 	d->metrics = metrics_open(err);
 	d->health = health_open();
 	d->heads = head_slot_open();
 	d->disk = disk_open(d->config->database, d->config->low_water, err);
+	(void)!getrandom(&seed, sizeof(seed), 0);
+	d->quota = quota_open(d->config->envelope_quota, seed, err);
+	/* Files that only the start may read. */
+	d->rules = d->quota ? rules_open(d->config, err) : NULL;
 	if (!d->health || !d->heads)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	return d->notify && d->metrics && d->disk;
+	return d->notify && d->metrics && d->disk && d->rules;
 }
 
 static bool
@@ -280,6 +290,8 @@ open_listeners(struct daemon *d, struct error *err)
 	    .max_connections_per_client =
 		(unsigned)c->max_connections_per_client,
 	    .max_body = (size_t)c->max_body,
+	    .large_path = "/api/v1/bundles",
+	    .max_large_body = BUNDLE_BODY_MAX,
 	    .body_budget = 64u << 20,
 	    .answer_budget = 64u << 20,
 	    .header_timeout_ms = (unsigned)c->request_timeout_ms,
@@ -434,7 +446,10 @@ open_workers(struct daemon *d, struct error *err)
 	    .lookup = d->lookup,
 	    .heads = d->heads,
 	    .health = d->health,
-	    .log_id = d->hello.vkey.log_id,
+	    .vkey = d->hello.vkey,
+	    .backend = d->backend,
+	    .rules = d->rules,
+	    .quota = d->quota,
 	    .workers = c->workers ? (unsigned)c->workers
 				  : (unsigned)(cpus > 0 ? cpus : 1),
 	    /* Twice: one address may hold half of what waits for workers. */
@@ -443,8 +458,9 @@ open_workers(struct daemon *d, struct error *err)
 	    .arg = d,
 	};
 
-	d->pool =
-	    pool_open((size_t)c->queue_entries, (size_t)c->queue_bytes, err);
+	/* However little is allowed, the largest envelope must fit. */
+	d->pool = pool_open((size_t)c->queue_entries,
+	    (size_t)c->queue_bytes + ENVELOPE_MAX_LEN, err);
 	s.pool = a.pool = d->pool;
 	if (!d->pool)
 		return false;
@@ -452,6 +468,7 @@ open_workers(struct daemon *d, struct error *err)
 	d->admit = d->sequencer ? admit_open(&a, err) : NULL;
 	d->api.admit = d->admit;
 	d->api.tree = d->tree;
+	d->api.backend = d->backend;
 	d->api.lookup = d->lookup;
 	d->api.heads = d->heads;
 	d->api.health = d->health;
@@ -623,6 +640,8 @@ finish(struct daemon *d)
 		d->backend->close(d->store);
 	signer_close(d->signer);
 	head_slot_close(d->heads);
+	rules_close(d->rules);
+	quota_close(d->quota);
 	disk_close(d->disk);
 	health_close(d->health);
 	metrics_close(d->metrics);

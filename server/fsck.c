@@ -11,6 +11,7 @@
 #include "core/base/cleanup.h"
 #include "core/model/entry.h"
 #include "core/tlog/frontier.h"
+#include "server/fsck_links.h"
 #include "server/lookup.h"
 
 #define CHUNK	    4096 /* entries that one thread takes at a time */
@@ -52,8 +53,7 @@ struct fsck {
 	struct fsck_result *out;
 	uint64_t size;
 	uint64_t secret[2];
-	uint64_t marker; /* entries the index covers */
-	struct hash marker_root;
+	struct index_marker marker; /* what the index covers */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -155,7 +155,7 @@ read_entry(void *arg, uint64_t index, struct bytes leaf, struct error *err)
 			r->c->bad = bad;
 		return true;
 	}
-	if (index >= r->f->marker)
+	if (index >= r->f->marker.size)
 		return true;
 	lookup_keys_of(&r->hasher, &e, hash, &keys);
 	row_add(r->f, &r->c->rows, INDEX_LEAF, &keys.leaf, index);
@@ -299,7 +299,7 @@ check_roots(struct fsck *f)
 {
 	const struct fsck_head *head = &f->p->head;
 	bool at_head = f->frontier.size == head->size;
-	bool at_marker = f->frontier.size == f->marker;
+	bool at_marker = f->frontier.size == f->marker.size;
 	struct hash root;
 
 	if (!at_head && !at_marker)
@@ -313,8 +313,8 @@ check_roots(struct fsck *f)
 		problem(f, false,
 		    "the entries do not give the signed root at size %llu",
 		    (unsigned long long)head->size);
-	if (!at_marker || !f->p->index || f->marker == 0 ||
-	    hash_equal(&root, &f->marker_root))
+	if (!at_marker || !f->p->index || f->marker.size == 0 ||
+	    hash_equal(&root, &f->marker.root))
 		return;
 	index_fault(f, "the lookup index was built on another tree");
 }
@@ -413,7 +413,7 @@ scan_row(void *arg, const struct index_row *row, struct error *err)
 
 	(void)err;
 	row_add(c->f, &c->rows, row->kind, &row->key, row->index);
-	c->beyond += row->index >= c->f->marker;
+	c->beyond += row->index >= c->f->marker.size;
 	return true;
 }
 
@@ -474,6 +474,40 @@ check_index(struct fsck *f, struct index_scan *c, struct error *err)
 	    index_reset(f->p->index, err);
 }
 
+static void
+link_row(
+    void *arg, enum index_kind kind, const struct hash *key, uint64_t index)
+{
+	struct fsck *f = arg;
+
+	row_add(f, &f->rows, kind, key, index);
+}
+
+static void
+link_problem(void *arg, const char *sentence)
+{
+	problem(arg, false, "%s", sentence);
+}
+
+static bool
+check_links(struct fsck *f, struct error *err)
+{
+	struct fsck_links l = {
+	    .backend = f->p->backend,
+	    .store = f->p->store,
+	    .size = f->size,
+	    .known = f->marker.links,
+	    .row = link_row,
+	    .problem = link_problem,
+	    .arg = f,
+	};
+	bool ok = fsck_links_run(&l, err);
+
+	f->out->envelopes = l.found.kept;
+	f->out->dropped = l.found.dropped;
+	return ok;
+}
+
 static bool
 begin(struct fsck *f, struct error *err)
 {
@@ -489,13 +523,12 @@ begin(struct fsck *f, struct error *err)
 		    "signed checkpoint",
 		    (unsigned long long)f->size,
 		    (unsigned long long)p->head.size);
-	if (p->index &&
-	    !index_marker(p->index, &f->marker, &f->marker_root, err))
+	if (p->index && !index_marker(p->index, &f->marker, err))
 		return false;
-	if (f->marker > f->size)
+	if (f->marker.size > f->size)
 		index_fault(f,
 		    "the lookup index covers %llu entries, more than there are",
-		    (unsigned long long)f->marker);
+		    (unsigned long long)f->marker.size);
 	f->reader = p->backend->reader_open(p->store, err);
 	return f->reader &&
 	    (getrandom(f->secret, sizeof(f->secret), 0) ==
@@ -544,6 +577,7 @@ fsck_run(
 	ok = ok && (!parts->index || index_scan_start(&index, err)) &&
 	    scan_entries(&f, err) &&
 	    (!parts->repair || f.bad_tiles == 0 || mend_tiles(&f, err)) &&
+	    check_links(&f, err) &&
 	    (!parts->index || check_index(&f, &index, err));
 	index_scan_end(&index);
 	if (f.reader)

@@ -31,6 +31,8 @@ struct fsck_result {
 	uint64_t entries;    /* in the store */
 	uint64_t tiles;	     /* full tiles compared */
 	uint64_t index_rows; /* rows compared */
+	uint64_t envelopes;  /* kept, and held against their entries */
+	uint64_t dropped;    /* by `mtlogd envelope drop`: no problem */
 	uint64_t problems;   /* found */
 	uint64_t mended;     /* of these */
 };
@@ -39,7 +41,8 @@ struct fsck_result {
  * fsck_run reads every entry, parses it, recomputes every leaf hash, every full
  * tile of every level and the root at the signed size, and holds every row of
  * the index against the entries (order-independent sums of keyed row hashes, so
- * that omissions are found without a look-up per row). Entries are never
+ * that omissions are found without a look-up per row). Every envelope is held
+ * against the entries that log it. Entries and envelopes are never
  * changed: they are what everything else is derived from; and where they do not
  * give the signed root, nothing is.
  * False only when it could not finish (`err`); problems are in the result.

@@ -27,7 +27,10 @@ struct httpd_options {
 	/* Of one address, or for those behind a trusted proxy requests under
 	 * way; 0: no limit (loopback). */
 	unsigned max_connections_per_client;
-	size_t max_body;	    /* bytes of one request: 1 MiB */
+	size_t max_body; /* bytes of one request: 1 MiB */
+	/* Requests for exactly this path may be larger; NULL: none. */
+	const char *large_path;
+	size_t max_large_body;
 	size_t body_budget;	    /* bytes of all request bodies: 64 MiB */
 	size_t answer_budget;	    /* bytes of all unsent answers: 64 MiB */
 	unsigned header_timeout_ms; /* whole request must be there: 10000 */

@@ -245,7 +245,7 @@ exchange_begin(struct exchange *x, const char *target)
 	x->target_len = strlen(target);
 	buf_clear(&x->text);
 	buf_put(&x->text, bytes_of(target, x->target_len));
-	buf_init(&x->body, x->h->o.max_body);
+	buf_init(&x->body, 0);
 	x->header_count = 0;
 	x->head_read = false;
 	x->announced = 0;
@@ -417,6 +417,19 @@ view_target(struct exchange *x)
 	x->request.query = bytes_slice(target, mark ? at + 1 : at, target.len);
 }
 
+/* How large this request's body may be; there is none of it yet. */
+static void
+choose_limit(struct exchange *x)
+{
+	const struct httpd_options *o = &x->h->o;
+
+	x->max_body = o->max_body;
+	if (o->large_path && o->max_large_body > o->max_body &&
+	    bytes_equal(x->request.path, bytes_str(o->large_path)))
+		x->max_body = o->max_large_body;
+	buf_init(&x->body, x->max_body);
+}
+
 void
 exchange_head(struct head *head, enum http_method method, const struct conn *c,
     struct refusal *out)
@@ -434,10 +447,11 @@ exchange_head(struct head *head, enum http_method method, const struct conn *c,
 		refusal_set(h, out, 400, "malformed-request", "%s", fault);
 		return;
 	}
-	if (x->announced > h->o.max_body) {
+	choose_limit(x);
+	if (x->announced > x->max_body) {
 		refusal_set(h, out, 413, "body-too-large",
 		    "the body is larger than the limit of %zu bytes",
-		    h->o.max_body);
+		    x->max_body);
 		return;
 	}
 	if (!c->proxied || h->o.max_connections_per_client == 0)
@@ -458,10 +472,10 @@ exchange_body(struct exchange *x, struct bytes piece, struct refusal *out)
 	    x->announced < BODY_FIRST ? (size_t)x->announced : BODY_FIRST;
 	size_t more;
 
-	if (piece.len > h->o.max_body - x->body.len) {
+	if (piece.len > x->max_body - x->body.len) {
 		refusal_set(h, out, 413, "body-too-large",
 		    "the body is larger than the limit of %zu bytes",
-		    h->o.max_body);
+		    x->max_body);
 		return;
 	}
 	if (!x->body.ptr)

@@ -189,6 +189,7 @@ struct exchange {
 	bool head_read;
 	bool counted;	    /* request.client has one more for this request */
 	uint64_t announced; /* Content-Length */
+	size_t max_body;    /* of this request */
 	struct buf body;
 	size_t body_charged;
 

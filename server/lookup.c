@@ -1,29 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/lookup.h"
+#include "server/lookup_tail.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define TABLE_MIN    1024
-#define NO_ROW	     UINT32_MAX
 #define NONE	     UINT64_MAX
 #define IDLE_READERS 8
 #define FIND_MAX     1000
 #define FILTER_BITS  (1u << 26)
-
-/*
- * Part of the tail: rows in the order they came, and a hash table of chains.
- * Two exist: one that grows, and one on its way into the file.
- */
-struct segment {
-	struct index_row *rows;
-	uint32_t *next; /* chain of each row, newest first */
-	uint32_t *heads;
-	size_t count, cap, table; /* `table` is a power of two */
-	uint64_t size;		  /* the head that covers the last row */
-	struct hash root;
-};
+#define LATE_MAX     16384 /* rows out of order that start a flush */
 
 /* A reader of the file, and the generation that its snapshot is of. */
 struct reader {
@@ -38,7 +24,8 @@ struct lookup {
 	pthread_t thread;
 	bool started, stopping, flush_asked;
 	struct segment growing, moving;
-	uint64_t size; /* complete up to here */
+	struct index_marker marker; /* complete up to here */
+	uint64_t stored;	    /* and the file to here */
 	uint64_t generation;
 	struct error failure;
 	struct reader readers[IDLE_READERS];
@@ -78,7 +65,6 @@ struct lookup *
 lookup_open(struct index_file *file, struct error *err)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
-	struct hash root;
 
 	if (!l) {
 		(void)error_set(err, ERR_INTERNAL, "out of memory");
@@ -90,8 +76,10 @@ lookup_open(struct index_file *file, struct error *err)
 	(void)pthread_cond_init(&l->flushed, NULL);
 	l->filter = calloc(FILTER_BITS / 64, sizeof(l->filter[0]));
 	if ((l->filter || error_set(err, ERR_INTERNAL, "out of memory")) &&
-	    index_marker(file, &l->size, &root, err))
+	    index_marker(file, &l->marker, err)) {
+		l->stored = l->marker.size;
 		return l;
+	}
 	lookup_close(l);
 	return NULL;
 }
@@ -176,100 +164,29 @@ filter_thread(void *arg)
 	return NULL;
 }
 
-static void
-segment_release(struct segment *s)
-{
-	free(s->rows);
-	free(s->next);
-	free(s->heads);
-	*s = (struct segment){0};
-}
-
-static size_t
-slot_of(const struct segment *s, enum index_kind kind, const struct hash *key)
-{
-	uint64_t x;
-
-	/* Keys are hashes that submitters can choose only by work; a skewed
-	 * table costs time in this process, never a wrong answer. */
-	memcpy(&x, key->b, sizeof(x));
-	return (size_t)(x * 31 + (uint64_t)kind) & (s->table - 1);
-}
-
-static void
-segment_link(struct segment *s, uint32_t row)
-{
-	size_t slot = slot_of(s, s->rows[row].kind, &s->rows[row].key);
-
-	s->next[row] = s->heads[slot];
-	s->heads[slot] = row;
-}
-
-static bool
-segment_grow(struct segment *s, size_t need, struct error *err)
-{
-	size_t cap = s->cap ? s->cap : TABLE_MIN;
-	struct index_row *rows;
-	uint32_t *next, *heads;
-
-	if (need <= s->cap)
-		return true;
-	while (cap < need)
-		cap *= 2;
-	rows = realloc(s->rows, cap * sizeof(*rows));
-	if (rows)
-		s->rows = rows;
-	next = realloc(s->next, cap * sizeof(*next));
-	if (next)
-		s->next = next;
-	heads = malloc(cap * sizeof(*heads));
-	if (!rows || !next || !heads) {
-		free(heads);
-		return error_set(err, ERR_INTERNAL, "out of memory");
-	}
-	free(s->heads);
-	s->heads = heads;
-	s->cap = s->table = cap;
-	for (size_t i = 0; i < s->table; i++)
-		heads[i] = NO_ROW;
-	for (uint32_t i = 0; i < s->count; i++)
-		segment_link(s, i);
-	return true;
-}
-
-static void
-segment_add(struct segment *s, enum index_kind kind, const struct hash *key,
-    uint64_t index)
-{
-	s->rows[s->count] =
-	    (struct index_row){.kind = kind, .key = *key, .index = index};
-	segment_link(s, (uint32_t)s->count);
-	s->count++;
-}
-
 bool
-lookup_add(struct lookup *l, uint64_t first, const struct lookup_keys *keys,
-    size_t count, uint64_t size, const struct hash *root, struct error *err)
+lookup_add(struct lookup *l, const struct lookup_batch *b, struct error *err)
 {
 	struct segment *s = &l->growing;
 	bool ok;
 
 	(void)pthread_mutex_lock(&l->lock);
-	ok = (s->count + l->moving.count) / LOOKUP_ROWS + count <=
-		LOOKUP_TAIL_MAX ||
+	ok = s->count + l->moving.count + batch_rows(b) <=
+		(size_t)LOOKUP_TAIL_MAX * LOOKUP_ROWS ||
 	    error_reason(err, ERR_UNAVAILABLE, "index-behind",
 		"the lookup index is behind; try again in a while");
-	ok = ok && segment_grow(s, s->count + count * LOOKUP_ROWS, err);
-	for (size_t i = 0; ok && i < count; i++) {
-		filter_set(l, &keys[i].leaf);
-		segment_add(s, INDEX_LEAF, &keys[i].leaf, first + i);
-		segment_add(s, INDEX_DIGEST, &keys[i].digest, first + i);
-		segment_add(s, INDEX_SIGNER, &keys[i].signer, first + i);
-	}
+	ok = ok && segment_add(s, b, err);
+	for (size_t i = 0; ok && i < b->count; i++)
+		filter_set(l, &b->keys[i].leaf);
 	if (ok) {
-		s->size = l->size = size;
-		s->root = *root;
-		if (s->count >= LOOKUP_FLUSH_ENTRIES * LOOKUP_ROWS)
+		uint64_t links = l->marker.links;
+
+		l->marker = b->marker;
+		if (b->marker.links == LOOKUP_LINKS_SAME)
+			l->marker.links = links;
+		s->marker = l->marker;
+		if (s->count >= LOOKUP_FLUSH_ENTRIES * LOOKUP_ROWS ||
+		    s->late_count >= LATE_MAX)
 			(void)pthread_cond_signal(&l->wake);
 	}
 	(void)pthread_mutex_unlock(&l->lock);
@@ -290,7 +207,7 @@ flush(struct lookup *l, struct error *err)
 		return error_set(err, ERR_INTERNAL, "out of memory");
 	if (m->count > 0)
 		memcpy(copy, m->rows, bytes);
-	if (!index_append(l->file, copy, m->count, m->size, &m->root, err)) {
+	if (!index_append(l->file, copy, m->count, &m->marker, err)) {
 		free(copy);
 		return false;
 	}
@@ -325,7 +242,8 @@ flush_thread(void *arg)
 		bool ok;
 
 		while (!l->stopping && !l->flush_asked &&
-		    l->growing.count < LOOKUP_FLUSH_ENTRIES * LOOKUP_ROWS)
+		    l->growing.count < LOOKUP_FLUSH_ENTRIES * LOOKUP_ROWS &&
+		    l->growing.late_count < LATE_MAX)
 			(void)pthread_cond_wait(&l->wake, &l->lock);
 		if (l->stopping)
 			break;
@@ -338,6 +256,7 @@ flush_thread(void *arg)
 			ok = flush(l, &err);
 			(void)pthread_mutex_lock(&l->lock);
 			if (ok) {
+				l->stored = l->moving.marker.size;
 				segment_release(&l->moving);
 				l->generation++;
 			} else {
@@ -416,6 +335,17 @@ lookup_tail(struct lookup *l)
 }
 
 uint64_t
+lookup_stored(struct lookup *l)
+{
+	uint64_t n;
+
+	(void)pthread_mutex_lock(&l->lock);
+	n = l->stored;
+	(void)pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+uint64_t
 lookup_generation(struct lookup *l)
 {
 	uint64_t n;
@@ -437,93 +367,6 @@ lookup_failed(struct lookup *l, struct error *err)
 		*err = l->failure;
 	(void)pthread_mutex_unlock(&l->lock);
 	return failed;
-}
-
-/* A window of results, kept sorted, of at most `max`. */
-struct window {
-	uint64_t *out;
-	size_t count, max;
-	uint64_t from;
-	bool newest_first;
-};
-
-static bool
-before(const struct window *w, uint64_t a, uint64_t b)
-{
-	return w->newest_first ? a > b : a < b;
-}
-
-static void
-window_add(struct window *w, uint64_t index)
-{
-	size_t i = w->count;
-
-	if (before(w, index, w->from))
-		return;
-	while (i > 0 && before(w, index, w->out[i - 1]))
-		i--;
-	if (i > 0 && w->out[i - 1] == index)
-		return;
-	if (i == w->max)
-		return;
-	if (w->count < w->max)
-		w->count++;
-	memmove(
-	    &w->out[i + 1], &w->out[i], (w->count - i - 1) * sizeof(w->out[0]));
-	w->out[i] = index;
-}
-
-static void
-reverse(uint64_t *v, size_t n)
-{
-	for (size_t i = 0; i < n / 2; i++) {
-		uint64_t first = v[i];
-
-		v[i] = v[n - 1 - i];
-		v[n - 1 - i] = first;
-	}
-}
-
-/*
- * What the tail has, into an empty window. Its chains go from the newest row
- * back, so newest first ends as soon as enough is found; the other way the
- * last `max` rows before `from` are kept. No row costs more than a step: the
- * sequencer waits for this lock.
- */
-static void
-tail_find(const struct lookup *l, enum index_kind kind, const struct hash *key,
-    struct window *w)
-{
-	const struct segment *segments[] = {&l->growing, &l->moving};
-	size_t seen = 0, cut;
-
-	for (size_t i = 0; i < 2 && w->max > 0; i++) {
-		const struct segment *s = segments[i];
-		uint32_t r =
-		    s->count > 0 ? s->heads[slot_of(s, kind, key)] : NO_ROW;
-
-		for (; r != NO_ROW; r = s->next[r]) {
-			const struct index_row *row = &s->rows[r];
-
-			if (row->kind != kind || !hash_equal(&row->key, key))
-				continue;
-			if (!w->newest_first && row->index < w->from)
-				break;
-			if (!before(w, row->index, w->from))
-				w->out[seen++ % w->max] = row->index;
-			if (w->newest_first && seen == w->max)
-				break;
-		}
-		if (w->newest_first && seen == w->max)
-			break;
-	}
-	w->count = seen < w->max ? seen : w->max;
-	if (w->newest_first)
-		return;
-	/* The oldest is where the next would have gone. */
-	cut = seen > w->max ? seen % w->max : w->count;
-	reverse(w->out, cut);
-	reverse(w->out + cut, w->count - cut);
 }
 
 static bool
@@ -609,6 +452,7 @@ lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
     uint64_t from, bool newest_first, size_t max, uint64_t *out, size_t *count,
     uint64_t *complete, struct error *err)
 {
+	const struct segment *const segments[] = {&l->growing, &l->moving};
 	struct window w = {out, 0, max, from, newest_first};
 	uint64_t generation;
 	struct reader r = {0};
@@ -619,8 +463,8 @@ lookup_find(struct lookup *l, enum index_kind kind, const struct hash *key,
 	/* Memory first: what moves to the file meanwhile is then seen twice,
 	 * never missed. */
 	(void)pthread_mutex_lock(&l->lock);
-	tail_find(l, kind, key, &w);
-	*complete = l->size;
+	segments_find(segments, kind, key, &w);
+	*complete = l->marker.size;
 	generation = quiet_generation(l);
 	stored = kind != INDEX_LEAF || filter_passes(l, key);
 	if (stored && l->reader_count > 0)

@@ -30,6 +30,20 @@ void lookup_keys_of(struct hasher *h, const struct entry *e,
  * indexed. */
 void lookup_digest_key(struct hasher *h, struct bytes digest, struct hash *out);
 
+/* What one batch adds: its entries, and rows of links (ascending by index, or
+ * below `first`: an entry that got its envelope later). */
+struct lookup_batch {
+	uint64_t first;
+	const struct lookup_keys *keys;
+	size_t count;
+	const struct index_row *rows;
+	size_t row_count;
+	struct index_marker marker; /* what all is complete for then */
+};
+
+/* As index_marker.links of a batch: as many as before. */
+#define LOOKUP_LINKS_SAME UINT64_MAX
+
 struct lookup;
 
 /* lookup_open: `file` outlives the lookup. lookup_start begins flushing. */
@@ -40,17 +54,19 @@ bool lookup_start(struct lookup *l, struct error *err) MUST_USE;
 void lookup_close(struct lookup *l);
 
 /*
- * lookup_add takes the entries first..first+count-1 into the tail, under the
- * head that covers them. One caller at a time, in order.
+ * lookup_add takes a batch into the tail, under the head that covers it. One
+ * caller at a time, in order.
  * ERR_UNAVAILABLE reason "index-behind" when the tail is full.
  */
-bool lookup_add(struct lookup *l, uint64_t first,
-    const struct lookup_keys *keys, size_t count, uint64_t size,
-    const struct hash *root, struct error *err) MUST_USE;
+bool lookup_add(
+    struct lookup *l, const struct lookup_batch *b, struct error *err) MUST_USE;
 
-/* lookup_tail counts entries in memory; lookup_generation the completed flushes;
- * lookup_failed tells why flushing stopped (false: it did not). */
+/* lookup_tail counts entries in memory (or as much in other rows);
+ * lookup_stored is the size that the file is complete for; lookup_generation
+ * counts the completed flushes; lookup_failed tells why flushing stopped
+ * (false: it did not). */
 size_t lookup_tail(struct lookup *l);
+uint64_t lookup_stored(struct lookup *l);
 uint64_t lookup_generation(struct lookup *l);
 bool lookup_failed(struct lookup *l, struct error *err);
 

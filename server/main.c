@@ -31,6 +31,8 @@ static const struct {
 	"                    [--guard FILE]... [--from URL] [--seen FILE]...\n"
 	"                    [--read-only]",
 	"make a log again out of a backup, if that is safe"},
+    {"envelope", cmd_envelope, "drop S --dir DIR --yes",
+	"erase the envelope S for ever, but not that it was there"},
     {"freeze", cmd_freeze, "--dir DIR --yes",
 	"end the log for ever: nothing new is signed"},
 };

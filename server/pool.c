@@ -71,6 +71,12 @@ pool_epoch(struct pool *p)
 	return n;
 }
 
+static size_t
+bytes_of_submission(const struct submission *s)
+{
+	return s->leaf.len + (s->enclosure ? enclosure_bytes(s->enclosure) : 0);
+}
+
 static struct submission **
 flight_slot(struct pool *p, const struct hash *leaf)
 {
@@ -166,27 +172,29 @@ pool_put(
 	s->queued_ns =
 	    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	(void)pthread_mutex_lock(&p->lock);
-	if (join_locked(p, s)) {
+	if (!s->known && join_locked(p, s)) {
 		/* nothing to queue */
-	} else if (epoch != p->epoch) {
+	} else if (!s->known && epoch != p->epoch) {
 		result = POOL_LOOK_AGAIN;
 	} else if (p->stopped) {
 		(void)error_reason(err, ERR_UNAVAILABLE, "draining",
 		    "the server is shutting down; try again");
 		result = POOL_REFUSED;
-	} else if (!s->reserved && !room(p, 1, s->leaf.len)) {
+	} else if (!s->reserved && !room(p, 1, bytes_of_submission(s))) {
 		(void)queue_full(err);
 		result = POOL_REFUSED;
 	} else {
 		use_reserved(p, s);
 		p->entries++;
 		p->queued++;
-		p->bytes += s->leaf.len;
+		p->bytes += bytes_of_submission(s);
 		s->next = NULL;
 		*p->last = s;
 		p->last = &s->next;
-		s->chain = *slot;
-		*slot = s;
+		if (!s->known) {
+			s->chain = *slot;
+			*slot = s;
+		}
 		if (p->queued == 1)
 			(void)pthread_cond_signal(&p->wake);
 	}
@@ -248,11 +256,12 @@ pool_take(struct pool *p, size_t max, size_t max_bytes, unsigned gather_ms,
 	if (p->queued > HANDFUL && gather_ms > 0)
 		gather(p, gather_ms, max);
 	while (p->first && *count < max &&
-	    (*count == 0 || bytes + p->first->leaf.len <= max_bytes)) {
+	    (*count == 0 ||
+		bytes + bytes_of_submission(p->first) <= max_bytes)) {
 		struct submission *s = p->first;
 
 		p->first = s->next;
-		bytes += s->leaf.len;
+		bytes += bytes_of_submission(s);
 		(*count)++;
 		*end = s;
 		end = &s->next;
@@ -271,15 +280,17 @@ land(struct pool *p, struct submission *s)
 {
 	struct submission *twins = s->twins;
 
-	flight_remove(p, s);
+	if (!s->known)
+		flight_remove(p, s);
 	p->entries--;
-	p->bytes -= s->leaf.len;
+	p->bytes -= bytes_of_submission(s);
 	s->twins = NULL;
 	s->next = twins;
 	for (struct submission *t = twins; t; t = t->twins) {
 		t->next = t->twins;
 		t->index = s->index;
 		t->err = s->err;
+		t->enclosed = s->enclosed;
 		t->head = s->head;
 		if (t->head)
 			httpd_body_hold(&t->head->body);

@@ -2,6 +2,7 @@
 #ifndef MTLOG_SERVER_POOL_H
 #define MTLOG_SERVER_POOL_H
 
+#include "server/enclosure.h"
 #include "server/head.h"
 #include "server/lookup.h"
 
@@ -14,12 +15,16 @@
 struct submission {
 	struct buf leaf;
 	struct lookup_keys keys;
+	struct enclosure *enclosure; /* NULL: no envelope; the owner's */
+	bool known;		     /* the leaf is the entry `index` already,
+					only the enclosure is to be stored */
 	void (*done)(void *arg, struct submission *s);
 	void *arg;
 
 	uint64_t index;
 	struct head *head;
 	struct error err;
+	bool enclosed; /* this envelope is stored, and found at this signer */
 
 	uint64_t queued_ns;	  /* monotonic, when the pool took it */
 	struct submission *next;  /* the pool's */
@@ -51,10 +56,11 @@ uint64_t pool_epoch(struct pool *p);
 enum pool_result { POOL_TAKEN, POOL_LOOK_AGAIN, POOL_REFUSED };
 
 /* pool_join lets `s` wait for an equal leaf in flight; false if there is none.
- */
+ * What it waits for may come without an envelope: see submission.enclosed. */
 bool pool_join(struct pool *p, struct submission *s);
 
-/* pool_put queues `s` (or joins); one leaf is taken whatever its size.
+/* pool_put queues `s` (or joins); one leaf is taken whatever its size. One that
+ * is known is never in flight: nobody joins it, and it joins nobody.
  * POOL_REFUSED sets ERR_UNAVAILABLE, reason "queue-full" or (stopped)
  * "draining". */
 enum pool_result pool_put(

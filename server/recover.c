@@ -8,6 +8,7 @@
 #include "core/base/cleanup.h"
 #include "core/model/entry.h"
 #include "core/tlog/checkpoint.h"
+#include "server/catalog.h"
 
 /*
  * Database against guard, at start:
@@ -303,6 +304,7 @@ struct replay {
 	struct lookup_keys *keys;
 	struct tree_cursor *cursor;
 	uint64_t first;
+	uint64_t links; /* that the index knows; the others come later */
 };
 
 static bool
@@ -327,7 +329,12 @@ replay_slice(const struct recover_parts *p, struct replay *r, uint64_t count,
 {
 	struct store_reader *reader = tree_reader_take(p->tree, err);
 	struct node_reader nodes = tree_nodes(r->cursor);
-	struct hash root;
+	struct lookup_batch add = {
+	    .first = r->first,
+	    .keys = r->keys,
+	    .count = (size_t)count,
+	    .marker = {.size = r->first + count, .links = r->links},
+	};
 	bool ok;
 
 	if (!reader)
@@ -336,29 +343,112 @@ replay_slice(const struct recover_parts *p, struct replay *r, uint64_t count,
 	    reader, r->first, count, replay_entry, r, err);
 	tree_reader_give(p->tree, reader);
 	return ok &&
-	    merkle_root(
-		&r->cursor->hasher, &nodes, r->first + count, &root, err) &&
-	    lookup_add(p->lookup, r->first, r->keys, (size_t)count,
-		r->first + count, &root, err);
+	    merkle_root(&r->cursor->hasher, &nodes, add.marker.size,
+		&add.marker.root, err) &&
+	    lookup_add(p->lookup, &add, err);
 }
 
 /* Whether the index was built on this log's tree. */
 static bool
 marker_sound(const struct recover_parts *p, struct tree_cursor *c,
-    const struct head *head, uint64_t *size, bool *sound, struct error *err)
+    const struct head *head, struct index_marker *m, bool *sound,
+    struct error *err)
 {
 	struct node_reader nodes = tree_nodes(c);
-	struct hash stored, root;
+	struct hash root;
 
-	if (!index_marker(p->index, size, &stored, err))
+	if (!index_marker(p->index, m, err))
 		return false;
-	*sound = *size <= head->size;
-	if (!*sound || *size == 0)
+	*sound = m->size <= head->size;
+	if (!*sound || m->size == 0)
 		return true;
-	if (!merkle_root(&c->hasher, &nodes, *size, &root, err))
+	if (!merkle_root(&c->hasher, &nodes, m->size, &root, err))
 		return false;
-	*sound = hash_equal(&root, &stored);
+	*sound = hash_equal(&root, &m->root);
 	return true;
+}
+
+/* Rows of links that are gathered before the look-up gets them. */
+#define LINK_ROWS 16384
+
+/* The links that the index does not know yet. */
+struct link_replay {
+	const struct recover_parts *p;
+	struct tree_cursor *cursor;
+	const struct head *head;
+	struct index_row *rows;
+	size_t count;
+	uint64_t done; /* links up to here are among the rows, or added */
+	bool gap;      /* one was left out: nothing after it is done */
+};
+
+static bool
+links_add(struct link_replay *r, struct error *err)
+{
+	struct lookup_batch add = {
+	    .first = r->head->size,
+	    .rows = r->rows,
+	    .row_count = r->count,
+	    .marker = {r->head->size, r->head->root, r->done},
+	};
+
+	r->count = 0;
+	if (!lookup_add(r->p->lookup, &add, err))
+		return false;
+	if (lookup_tail(r->p->lookup) >= LOOKUP_FLUSH_ENTRIES)
+		lookup_flush_now(r->p->lookup);
+	return true;
+}
+
+/* What is unsound is fsck's to tell: a start does not fail for it. */
+static bool
+replay_link(void *arg, const struct store_link *link, struct error *err)
+{
+	struct link_replay *r = arg;
+	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	AUTO(catalog) c = {0};
+	AUTO(entry) e = {0};
+	struct error why = {0};
+
+	if (link->index >= r->head->size) {
+		r->gap = true;
+		return true;
+	}
+	if (!tree_entry(r->cursor, link->index, &leaf, err))
+		return false;
+	if (!link->dropped && entry_parse(buf_bytes(&leaf), &e, &why) &&
+	    catalog_read(
+		&r->cursor->hasher, link->type, link->payload, &e, &c, &why)) {
+		if (r->count + c.count > LINK_ROWS && !links_add(r, err))
+			return false;
+		for (size_t i = 0; i < c.count; i++)
+			r->rows[r->count++] = (struct index_row){
+			    c.keys[i].kind, c.keys[i].key, link->index};
+	}
+	if (!r->gap)
+		r->done = link->id;
+	return true;
+}
+
+static bool
+replay_links(const struct recover_parts *p, struct tree_cursor *c,
+    const struct head *head, uint64_t after, struct error *err)
+{
+	struct link_replay r = {
+	    .p = p, .cursor = c, .head = head, .done = after};
+	struct store_reader *reader = tree_reader_take(p->tree, err);
+	bool ok;
+
+	if (!reader)
+		return false;
+	r.rows = calloc(LINK_ROWS, sizeof(*r.rows));
+	ok = r.rows
+	    ? p->backend->read_links(reader, after, replay_link, &r, err)
+	    : error_set(err, ERR_INTERNAL, "out of memory");
+	tree_reader_give(p->tree, reader);
+	ok = ok && (r.done == after || links_add(&r, err));
+	free(r.rows);
+	return ok;
 }
 
 bool
@@ -367,16 +457,19 @@ recover_index(
 {
 	AUTO(tree_cursor) c = {0};
 	struct replay r = {.cursor = &c};
+	struct index_marker marker;
 	bool sound, ok = true;
 
 	if (!tree_cursor_open(&c, p->tree, err) ||
-	    !marker_sound(p, &c, head, &r.first, &sound, err))
+	    !marker_sound(p, &c, head, &marker, &sound, err))
 		return false;
 	if (!sound) {
 		if (!index_reset(p->index, err))
 			return false;
-		r.first = 0;
+		marker = (struct index_marker){0};
 	}
+	r.first = marker.size;
+	r.links = marker.links;
 	r.keys = calloc(REPLAY_SLICE, sizeof(*r.keys));
 	if (!r.keys)
 		return error_set(err, ERR_INTERNAL, "out of memory");
@@ -390,5 +483,5 @@ recover_index(
 			lookup_flush_now(p->lookup);
 	}
 	free(r.keys);
-	return ok;
+	return ok && replay_links(p, &c, head, marker.links, err);
 }

@@ -12,7 +12,8 @@
  *
  *   take       what waits in the pool
  *   integrate  indexes, tiles that become full, the new root
- *   commit     one transaction, durable when it returns
+ *   commit     one transaction, durable when it returns: entries, tiles, and
+ *              the envelopes that came with them
  *   read back  the bytes as stored, through another connection, hashed again
  *              into a frontier of its own: both roots must be equal
  *   sign       the signer checks consistency with *its* last head, makes the
@@ -22,6 +23,9 @@
  *
  * A step that fails decides what the log does next: try again later (nothing
  * was written), start again (unknown), or latch (doubt).
+ *
+ * A batch may have no entry: envelopes of entries that are known. Then there is
+ * nothing to sign, and the head stays.
  */
 
 #define BATCH_MAX_BYTES (4u << 20)
@@ -33,7 +37,10 @@ struct batch {
 	struct bytes *leaves;
 	struct hash *hashes;
 	struct lookup_keys *keys;
-	struct frontier frontier; /* from what was read back */
+	size_t link_count;
+	struct store_link *links;
+	struct submission **linked; /* whose enclosure each link is */
+	struct frontier frontier;   /* from what was read back */
 	struct hash root;
 	struct head *head;
 	struct batch_report report;
@@ -51,24 +58,47 @@ struct sequencer {
 };
 
 static void
+take_entry(struct batch *b, struct submission *x)
+{
+	size_t i = b->count++;
+
+	b->leaves[i] = buf_bytes(&x->leaf);
+	b->hashes[i] = x->keys.leaf;
+	b->keys[i] = x->keys;
+	x->index = b->first + i;
+}
+
+static void
+take_enclosure(struct batch *b, struct submission *x)
+{
+	size_t i = b->link_count++;
+
+	b->links[i] = x->enclosure->link;
+	b->linked[i] = x;
+	if (b->links[i].index == ENCLOSURE_FIRST)
+		b->links[i].index = x->index;
+}
+
+static void
 take(struct sequencer *s, struct batch *b)
 {
 	uint64_t now;
-	size_t i = 0;
 
 	b->chain = pool_take(s->p.pool, s->p.batch_max, BATCH_MAX_BYTES,
 	    s->p.gather_ms, &b->count);
+	b->count = b->link_count = 0;
 	b->first = tree_size(s->p.tree);
 	now = clock_monotonic_ns();
-	b->report = (struct batch_report){.count = b->count};
-	for (struct submission *x = b->chain; x; x = x->next, i++) {
-		b->leaves[i] = buf_bytes(&x->leaf);
-		b->hashes[i] = x->keys.leaf;
-		b->keys[i] = x->keys;
-		x->index = b->first + i;
+	b->report = (struct batch_report){0};
+	for (struct submission *x = b->chain; x; x = x->next) {
+		if (!x->known)
+			take_entry(b, x);
+		if (x->enclosure)
+			take_enclosure(b, x);
 		if (now - x->queued_ns > b->report.oldest_wait)
 			b->report.oldest_wait = now - x->queued_ns;
 	}
+	b->report.count = b->count;
 }
 
 static enum aftermath
@@ -97,6 +127,8 @@ commit(struct sequencer *s, struct batch *b, struct error *err)
 	    .first = b->first,
 	    .count = b->count,
 	    .leaves = b->leaves,
+	    .link_count = b->link_count,
+	    .links = b->links,
 	};
 
 	write.tile_count = tree_fresh(s->p.tree, &write.tiles);
@@ -129,6 +161,40 @@ rehash(void *arg, uint64_t index, struct bytes leaf, struct error *err)
 	return true;
 }
 
+/* The envelope as stored must be what was signed. */
+static bool
+envelope_sound(struct sequencer *s, struct store_reader *reader,
+    const struct store_link *link, struct error *err)
+{
+	struct store_envelope e = {
+	    BUF_INIT(ENVELOPE_TYPE_MAX), BUF_INIT(ENVELOPE_MAX_LEN)};
+	struct store_link got = {0};
+	bool ok = s->p.backend->read_envelope(
+		      reader, hash_bytes(&link->s), UINT64_MAX, &e, err) &&
+	    envelope_link(&s->cursor.hasher, buf_bytes(&e.type),
+		buf_bytes(&e.payload), NULL, &got, err);
+
+	if (ok && !hash_equal(&got.s, &link->s))
+		ok = error_reason(err, ERR_INTERNAL, "store-corrupt",
+		    "the envelope of entry %llu reads back with other bytes",
+		    (unsigned long long)link->index);
+	buf_release(&e.type);
+	buf_release(&e.payload);
+	return ok;
+}
+
+/* Those that were written now; of the others nothing is promised. */
+static bool
+envelopes_sound(struct sequencer *s, struct store_reader *reader,
+    const struct batch *b, struct error *err)
+{
+	for (size_t i = 0; i < b->link_count; i++)
+		if (b->links[i].id > 0 &&
+		    !envelope_sound(s, reader, &b->links[i], err))
+			return false;
+	return true;
+}
+
 static enum aftermath
 read_back(struct sequencer *s, struct batch *b, struct error *err)
 {
@@ -142,7 +208,8 @@ read_back(struct sequencer *s, struct batch *b, struct error *err)
 	b->frontier = s->frontier;
 	ok = reader &&
 	    s->p.backend->read_entries(
-		reader, b->first, b->count, rehash, &r, err);
+		reader, b->first, b->count, rehash, &r, err) &&
+	    envelopes_sound(s, reader, b, err);
 	if (reader)
 		tree_reader_give(s->p.tree, reader);
 	if (!ok)
@@ -170,6 +237,10 @@ sign(struct sequencer *s, struct batch *b, struct error *err)
 	uint64_t size = b->frontier.size;
 	struct proof proof = {0};
 
+	if (b->count == 0) {
+		b->head = head_current(s->p.heads);
+		return GO_ON;
+	}
 	if (s->frontier.size > 0 &&
 	    !proof_consistency(
 		&s->cursor.hasher, &nodes, s->frontier.size, size, &proof, err))
@@ -188,17 +259,54 @@ sign(struct sequencer *s, struct batch *b, struct error *err)
 	return GO_ON;
 }
 
+/* The rows of the links that are new, and the last link's number. */
+static bool
+link_rows(const struct batch *b, struct lookup_batch *add, struct error *err)
+{
+	struct index_row *rows;
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->link_count; i++)
+		if (b->links[i].id > 0) {
+			n += b->linked[i]->enclosure->catalog.count;
+			add->marker.links = b->links[i].id;
+		}
+	if (n == 0)
+		return true;
+	rows = calloc(n, sizeof(*rows));
+	if (!rows)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	add->rows = rows;
+	for (size_t i = 0; i < b->link_count; i++) {
+		const struct catalog *c = &b->linked[i]->enclosure->catalog;
+
+		for (size_t k = 0; b->links[i].id > 0 && k < c->count; k++)
+			rows[add->row_count++] = (struct index_row){
+			    c->keys[k].kind, c->keys[k].key, b->links[i].index};
+	}
+	return true;
+}
+
 static enum aftermath
 publish(struct sequencer *s, struct batch *b, struct error *err)
 {
+	struct lookup_batch add = {
+	    .first = b->first,
+	    .keys = b->keys,
+	    .count = b->count,
+	    .marker = {b->head->size, b->head->root, LOOKUP_LINKS_SAME},
+	};
+	bool ok = link_rows(b, &add, err);
+
 	/* Who finds an index in the look-up must also find a head over it; who
 	 * does not find it yet joins the leaf in flight. */
-	httpd_body_hold(&b->head->body);
-	head_publish(s->p.heads, b->head);
-	if (!lookup_add(s->p.lookup, b->first, b->keys, b->count, b->head->size,
-		&b->head->root, err))
-		return START_AGAIN;
-	return GO_ON;
+	if (b->count > 0) {
+		httpd_body_hold(&b->head->body);
+		head_publish(s->p.heads, b->head);
+	}
+	ok = ok && lookup_add(s->p.lookup, &add, err);
+	free((void *)(uintptr_t)add.rows);
+	return ok ? GO_ON : START_AGAIN;
 }
 
 static void
@@ -206,6 +314,7 @@ finish(struct sequencer *s, struct batch *b, const struct error *err)
 {
 	for (struct submission *x = b->chain; x; x = x->next) {
 		x->err = *err;
+		x->enclosed = x->enclosure && err->code == ERR_NONE;
 		if (err->code == ERR_NONE) {
 			x->head = b->head;
 			httpd_body_hold(&b->head->body);
@@ -341,7 +450,11 @@ sequencer_open(const struct sequencer_parts *parts, struct error *err)
 	s->scratch.leaves = calloc(parts->batch_max, sizeof(struct bytes));
 	s->scratch.hashes = calloc(parts->batch_max, sizeof(struct hash));
 	s->scratch.keys = calloc(parts->batch_max, sizeof(struct lookup_keys));
-	ok = s->scratch.leaves && s->scratch.hashes && s->scratch.keys;
+	s->scratch.links = calloc(parts->batch_max, sizeof(struct store_link));
+	s->scratch.linked =
+	    calloc(parts->batch_max, sizeof(struct submission *));
+	ok = s->scratch.leaves && s->scratch.hashes && s->scratch.keys &&
+	    s->scratch.links && s->scratch.linked;
 	if (!ok)
 		(void)error_set(err, ERR_INTERNAL, "out of memory");
 	ok = ok && tree_cursor_open(&s->cursor, parts->tree, err);
@@ -381,5 +494,7 @@ sequencer_close(struct sequencer *s)
 	free(s->scratch.leaves);
 	free(s->scratch.hashes);
 	free(s->scratch.keys);
+	free(s->scratch.links);
+	free(s->scratch.linked);
 	free(s);
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/crypto/private_key.h"
 #include "core/base/cleanup.h"
 
 #define KEY_FILE_MAX	    16384
@@ -123,6 +124,11 @@ vkey_of(const struct private_key *key, const char *origin, struct vkey *out,
 	if (public.algorithm == KEY_ED25519)
 		return vkey_init(
 		    out, bytes_str(origin), NOTE_ED25519, public.raw, err);
+	if (public.algorithm != KEY_ECDSA_P256)
+		return error_set(err, ERR_SYNTAX,
+		    "the log's key is %s; a log signs with Ed25519 or ECDSA "
+		    "P-256",
+		    key_algorithm_name(public.algorithm));
 	return vkey_init(out, bytes_str(origin), NOTE_ECDSA, public.spki, err);
 }
 

@@ -2,43 +2,89 @@
 #ifndef MTLOG_CLIENT_CLI_CLI_H
 #define MTLOG_CLIENT_CLI_CLI_H
 
-#include "core/base/buf.h"
-#include "core/model/entry.h"
-#include "core/tlog/note.h"
+#include <stdio.h>
 
-/* Exit codes, as mtlog(1) lists them. */
-enum cli_exit {
-	CLI_OK = 0,
-	CLI_INTERNAL = 1,
-	CLI_USAGE = 2,
-	CLI_BAD_SIGNATURE = 11,
-	CLI_MALFORMED = 12,
-	CLI_NOT_LOGGED = 15,
-	CLI_UNTRUSTED = 16,
-	CLI_NETWORK = 30,
-	CLI_THROTTLED = 31,
-	CLI_SERVER_ERROR = 32,
-	CLI_LOCAL_IO = 40,
-	CLI_REJECTED = 43,
+#include "core/base/buf.h"
+#include "core/verify/verdict.h"
+
+/* One option of a verb. `argument` is its word in help texts; NULL: a flag. */
+struct cli_option {
+	const char *name; /* "--key" */
+	const char *argument;
+	const char *help;
+	bool repeats;
 };
 
-/* cli_exit_of maps a failure to its exit code: the one table. */
-int cli_exit_of(const struct error *err);
+#define CLI_MAX_OPTIONS 32
+
+struct cli_args;
 
 /*
- * cli_log_key fills `out` from a vkey, or from a file that holds one (a word
- * without '+' is a file name). ERR_USAGE, ERR_SYNTAX.
+ * A verb: what it is called, takes and does. `run` gives an exit code (enum
+ * verdict_code), or -1 with `err`. Help, completions and the checks of the
+ * manuals are all made of this.
  */
-bool cli_log_key(const char *word, struct vkey *out, struct error *err)
-    MUST_USE;
+struct cli_verb {
+	const char *name;
+	const char *arguments; /* after the options: "MODEL" */
+	const char *summary;   /* one line */
+	const char *details;   /* more, for its --help; may be NULL */
+	int (*run)(struct cli_args *args, struct error *err);
+	const struct cli_option *options; /* a zero one ends them; NULL: none */
+	/* NULL-ended names of what its first operand may be, or NULL */
+	const char *const *words;
+};
 
-/* cli_submission reads a submission (JSON as Rekor v2 takes it) from a file
- * into `json` and its canonical leaf into `leaf`. */
-bool cli_submission(const char *path, struct buf *json, struct buf *leaf,
-    struct error *err) MUST_USE;
+extern const struct cli_verb *const cli_verbs[]; /* NULL ends them */
 
-/* The verbs: exit code, or -1 with `err`. */
-typedef int cli_verb(int argc, char **argv, struct error *err);
-cli_verb cli_submit, cli_proof;
+/* What was written on the command line. */
+struct cli_args {
+	const struct cli_verb *verb;
+	const char **values[CLI_MAX_OPTIONS]; /* NULL-ended, by option */
+	size_t counts[CLI_MAX_OPTIONS];
+	const char **operands; /* NULL-ended */
+	size_t operand_count;
+};
+
+/*
+ * cli_parse takes argv[0..argc) after the verb apart: --name value, --name=value,
+ * `--` ends the options, "-" is an operand. ERR_USAGE for an unknown option (the
+ * nearest is suggested), a missing value, or one that is there twice.
+ */
+bool cli_parse(const struct cli_verb *verb, int argc, char **argv,
+    struct cli_args *out, struct error *err) MUST_USE;
+void cli_args_release(struct cli_args *a);
+
+/* cli_value is an option's only value, or NULL; cli_values all of them,
+ * NULL-ended, or NULL; cli_flag whether it is there. `name` must be one of the
+ * verb's options. */
+const char *cli_value(const struct cli_args *a, const char *name);
+const char *const *cli_values(const struct cli_args *a, const char *name);
+bool cli_flag(const struct cli_args *a, const char *name);
+
+/* cli_need is cli_value, but ERR_USAGE names what is missing. */
+const char *cli_need(
+    const struct cli_args *a, const char *name, struct error *err);
+
+/* cli_number reads an option in decimal; `otherwise` if it is not there. */
+bool cli_number(const struct cli_args *a, const char *name, uint64_t otherwise,
+    uint64_t *out, struct error *err) MUST_USE;
+
+/* cli_usage prints a verb's help; cli_nearest is the name in a NULL-ended list
+ * that is most like `word`, or NULL if none is. */
+void cli_usage(const struct cli_verb *verb, FILE *out);
+const char *cli_nearest(const char *word, const char *const *names);
+
+/* cli_colour tells whether to paint what goes to `out`: a terminal, and neither
+ * NO_COLOR nor TERM=dumb. */
+bool cli_colour(FILE *out);
+
+/* cli_confirm asks on the terminal and takes "y" or "yes"; without one, or with
+ * `yes`, it does not ask. ERR_USAGE where nobody can be asked, ERR_DENIED
+ * "rejected" for no. */
+bool cli_confirm(const char *question, bool yes, struct error *err) MUST_USE;
+
+/* cli_print writes text to standard output; ERR_IO. */
+bool cli_print(struct bytes text, struct error *err) MUST_USE;
 
 #endif

@@ -1,151 +1,126 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "client/cli/cli.h"
-#include "core/base/cleanup.h"
-#include "io/file.h"
+#include "client/cli/verbs.h"
 
-#define VKEY_FILE_MAX 4096
-
-static const struct {
-	const char *name;
-	cli_verb *run;
-	const char *arguments;
-	const char *help;
-} verbs[] = {
-    {"submit", cli_submit,
-	"--log URL --vkey VKEY [--output FOLDER] [--json] FILE...",
-	"log signed statements; verify each answer and keep its proof "
-	"(FILE.tlog-proof). Safe to repeat"},
-    {"proof", cli_proof, "verify --vkey VKEY --submission FILE PROOF",
-	"check offline that a statement is in the log"},
+const struct cli_verb *const cli_verbs[] = {
+    &verb_key,
+    &verb_sign,
+    &verb_publish,
+    &verb_submit,
+    &verb_verify,
+    &verb_approve,
+    &verb_withdraw,
+    &verb_revoke_key,
+    &verb_proof,
+    &verb_help,
+    NULL,
 };
 
-#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
-
-/* Reasons first, then classes. */
-int
-cli_exit_of(const struct error *err)
-{
-	static const struct {
-		const char *reason;
-		int code;
-	} by_reason[] = {
-	    {"network", CLI_NETWORK},
-	    {"throttled", CLI_THROTTLED},
-	    {"rejected", CLI_REJECTED},
-	    {"server-error", CLI_SERVER_ERROR},
-	    {"inclusion", CLI_NOT_LOGGED},
-	    {"wrong-entry", CLI_NOT_LOGGED},
-	    {"log-signature", CLI_UNTRUSTED},
-	};
-	static const int by_class[] = {
-	    [ERR_NONE] = CLI_OK,
-	    [ERR_USAGE] = CLI_USAGE,
-	    [ERR_LIMIT] = CLI_MALFORMED,
-	    [ERR_SYNTAX] = CLI_MALFORMED,
-	    [ERR_BADSIG] = CLI_NOT_LOGGED,
-	    [ERR_DENIED] = CLI_LOCAL_IO,
-	    [ERR_NOTFOUND] = CLI_LOCAL_IO,
-	    [ERR_CONFLICT] = CLI_LOCAL_IO,
-	    [ERR_UNAVAILABLE] = CLI_NETWORK,
-	    [ERR_IO] = CLI_LOCAL_IO,
-	    [ERR_INTERNAL] = CLI_INTERNAL,
-	};
-
-	for (size_t i = 0; i < sizeof(by_reason) / sizeof(by_reason[0]); i++)
-		if (strcmp(error_reason_name(err), by_reason[i].reason) == 0)
-			return by_reason[i].code;
-	return by_class[err->code];
-}
-
-bool
-cli_log_key(const char *word, struct vkey *out, struct error *err)
-{
-	AUTO(buf) text = BUF_INIT(VKEY_FILE_MAX);
-
-	if (!word)
-		return error_set(err, ERR_USAGE,
-		    "--vkey VKEY is missing: the line that `mtlogd init` "
-		    "printed, or a file with it");
-	if (strchr(word, '+'))
-		return vkey_parse(bytes_str(word), out, err) ||
-		    error_prefix(err, "--vkey");
-	if (!file_read(word, &text, err))
-		return false;
-	while (text.len > 0 && text.ptr[text.len - 1] == '\n')
-		text.len--;
-	return vkey_parse(buf_bytes(&text), out, err) ||
-	    error_prefix(err, "%s", word);
-}
-
-bool
-cli_submission(
-    const char *path, struct buf *json, struct buf *leaf, struct error *err)
-{
-	AUTO(entry) e = {0};
-
-	if (!file_read(path, json, err))
-		return false;
-	if (!entry_request_parse(buf_bytes(json), &e, err))
-		return error_prefix(err, "%s", path);
-	entry_format(&e, leaf);
-	return buf_ok(leaf, err);
-}
+#define COLUMN 14
 
 static void
 usage(FILE *out)
 {
-	(void)fputs(
-	    "mtlog: log signed models and check that they are logged\n\n", out);
-	for (size_t i = 0; i < VERBS; i++)
-		(void)fprintf(out, "  mtlog %-7s %s\n      %s\n", verbs[i].name,
-		    verbs[i].arguments, verbs[i].help);
-	(void)fputs("\n  mtlog --version\n\nSee mtlog(1).\n", out);
+	(void)fputs("mtlog: sign and log models, and check them before they "
+		    "are loaded\n\n",
+	    out);
+	for (size_t i = 0; cli_verbs[i]; i++)
+		(void)fprintf(out, "  mtlog %-*s %s\n", COLUMN,
+		    cli_verbs[i]->name, cli_verbs[i]->summary);
+	(void)fputs("\n  mtlog VERB --help    what a verb takes\n"
+		    "  mtlog help TOPIC     exit-codes, policy, formats\n"
+		    "  mtlog --version\n",
+	    out);
+}
+
+void
+cli_usage(const struct cli_verb *verb, FILE *out)
+{
+	(void)fprintf(out, "usage: mtlog %s%s%s%s\n\n%s.\n", verb->name,
+	    verb->options ? " [OPTION]..." : "", verb->arguments[0] ? " " : "",
+	    verb->arguments, verb->summary);
+	if (verb->details)
+		(void)fprintf(out, "\n%s\n", verb->details);
+	if (verb->options)
+		(void)fputs("\n", out);
+	for (size_t i = 0; verb->options && verb->options[i].name; i++) {
+		const struct cli_option *o = &verb->options[i];
+		int n = fprintf(out, "  %s%s%s%s", o->name,
+		    o->argument ? " " : "", o->argument ? o->argument : "",
+		    o->repeats ? "..." : "");
+
+		(void)fprintf(out, "%*s%s\n", n < 30 ? 30 - n : 1, "", o->help);
+	}
+	(void)fprintf(out, "\nSee mtlog(1).\n");
 }
 
 static bool
 is_help(const char *word)
 {
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
-	    strcmp(word, "help") == 0;
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static const struct cli_verb *
+find(const char *word)
+{
+	const char *names[64];
+	const char *near;
+	size_t n = 0;
+
+	for (; cli_verbs[n]; n++) {
+		if (strcmp(cli_verbs[n]->name, word) == 0)
+			return cli_verbs[n];
+		names[n] = cli_verbs[n]->name;
+	}
+	names[n] = NULL;
+	near = cli_nearest(word, names);
+	(void)fprintf(stderr,
+	    "mtlog: there is no command \"%s\"%s%s%s; see mtlog --help\n", word,
+	    near ? "; did you mean \"" : "", near ? near : "",
+	    near ? "\"?" : "");
+	return NULL;
 }
 
 static int
-run(size_t i, int argc, char **argv)
+run(const struct cli_verb *verb, int argc, char **argv)
 {
+	struct cli_args args = {0};
 	struct error err = {0};
-	int code;
+	int code = -1;
 
-	for (int a = 1; a < argc; a++)
-		if (is_help(argv[a])) {
-			(void)printf("usage: mtlog %s %s\n\n%s\n",
-			    verbs[i].name, verbs[i].arguments, verbs[i].help);
-			return CLI_OK;
+	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (is_help(argv[i])) {
+			cli_usage(verb, stdout);
+			return VERDICT_ACCEPTED;
 		}
-	code = verbs[i].run(argc, argv, &err);
+	if (cli_parse(verb, argc, argv, &args, &err))
+		code = verb->run(&args, &err);
+	cli_args_release(&args);
 	if (err.code == ERR_NONE)
-		return code < 0 ? CLI_INTERNAL : code;
-	(void)fprintf(stderr, "mtlog %s: %s\n", verbs[i].name, err.text);
-	return cli_exit_of(&err);
+		return code < 0 ? VERDICT_INTERNAL : code;
+	(void)fprintf(stderr, "mtlog %s: %s\n", verb->name, err.text);
+	return (int)verdict_code_of(&err);
 }
 
 int
 main(int argc, char **argv)
 {
+	const struct cli_verb *verb;
+
+	/* A closed pipe is an error of a write, not a death. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
 		(void)printf("mtlog %s\n", MTLOG_VERSION);
-		return CLI_OK;
+		return VERDICT_ACCEPTED;
 	}
 	if (argc < 2 || is_help(argv[1])) {
 		usage(argc < 2 ? stderr : stdout);
-		return argc < 2 ? CLI_USAGE : CLI_OK;
+		return argc < 2 ? VERDICT_USAGE : VERDICT_ACCEPTED;
 	}
-	for (size_t i = 0; i < VERBS; i++)
-		if (strcmp(argv[1], verbs[i].name) == 0)
-			return run(i, argc - 1, argv + 1);
-	(void)fprintf(stderr,
-	    "mtlog: there is no command \"%s\"; see mtlog --help\n", argv[1]);
-	return CLI_USAGE;
+	verb = find(argv[1]);
+	return verb ? run(verb, argc - 2, argv + 2) : VERDICT_USAGE;
 }

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
-#include <stdio.h>
-
-#include "client/cli/cli.h"
+#include "client/cli/submission.h"
+#include "client/cli/verbs.h"
+#include "client/lib/policy_flags.h"
 #include "core/base/cleanup.h"
 #include "core/tlog/tlog_proof.h"
 #include "io/file.h"
 
 #define PROOF_LIMIT 65536
+
+static const struct cli_option options[] = {
+    {"--vkey", "VKEY", "the log's key, or a file with it", false},
+    {"--submission", "FILE", "what must be in the log", false},
+    {0},
+};
 
 /* Whether `proof` shows that the submission in `path` is in the log. */
 static bool
@@ -24,7 +29,7 @@ verify(const char *path, const char *proof, const struct vkey *log,
 	struct tlog_proof p;
 	struct hash hash;
 	bool ok = v && hasher_open(&h, err) &&
-	    cli_submission(path, &json, &leaf, err) &&
+	    submission_read(path, &json, &leaf, err) &&
 	    entry_parse(buf_bytes(&leaf), &e, err) &&
 	    entry_verify(&e, v, err) && file_read(proof, &text, err) &&
 	    tlog_proof_parse(buf_bytes(&text), &p, err);
@@ -41,36 +46,32 @@ verify(const char *path, const char *proof, const struct vkey *log,
 	return ok;
 }
 
-int
-cli_proof(int argc, char **argv, struct error *err)
+static int
+run(struct cli_args *a, struct error *err)
 {
-	static const struct option longs[] = {
-	    {"vkey", required_argument, NULL, 'v'},
-	    {"submission", required_argument, NULL, 's'},
-	    {0},
-	};
-	const char *vkey = NULL, *submission = NULL;
+	const char *vkey, *submission;
 	struct vkey log;
-	int c;
 
-	if (argc < 2 || strcmp(argv[1], "verify") != 0) {
-		(void)error_set(err, ERR_USAGE, "say: mtlog proof verify …");
+	if (a->operand_count != 2 || strcmp(a->operands[0], "verify") != 0) {
+		(void)error_set(
+		    err, ERR_USAGE, "say: mtlog proof verify … PROOF");
 		return -1;
 	}
-	optind = 2;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c == 'v')
-			vkey = optarg;
-		else if (c == 's')
-			submission = optarg;
-		else
-			return CLI_USAGE;
-	}
-	if (!submission || argc - optind != 1)
-		(void)error_set(err, ERR_USAGE,
-		    "--submission FILE and one PROOF are needed");
-	else if (cli_log_key(vkey, &log, err) &&
-	    verify(submission, argv[optind], &log, err))
-		return CLI_OK;
-	return -1;
+	vkey = cli_need(a, "--vkey", err);
+	submission = vkey ? cli_need(a, "--submission", err) : NULL;
+	if (!submission || !log_key_read(vkey, &log, err) ||
+	    !verify(submission, a->operands[1], &log, err))
+		return -1;
+	return VERDICT_ACCEPTED;
 }
+
+static const char *const words[] = {"verify", NULL};
+
+const struct cli_verb verb_proof = {
+    .name = "proof",
+    .arguments = "verify PROOF",
+    .summary = "Check offline that a statement is in the log",
+    .run = run,
+    .options = options,
+    .words = words,
+};

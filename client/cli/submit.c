@@ -1,41 +1,183 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "client/cli/cli.h"
+#include "client/cli/signing.h"
+#include "client/cli/submission.h"
+#include "client/cli/verbs.h"
+#include "client/lib/policy_flags.h"
+#include "core/crypto/private_key.h"
 #include "core/base/cleanup.h"
 #include "core/base/json.h"
 #include "core/base/reader.h"
+#include "core/crypto/pem.h"
 #include "core/model/tle.h"
 #include "core/tlog/tlog_proof.h"
 #include "io/file.h"
-#include "io/http.h"
 
 #define FILES_MAX    1000
-#define TRIES	     5
-#define TIMEOUT_MS   60000
 #define ANSWER_LIMIT (64u << 20)
 #define BATCH_BYTES  (1u << 20)
 #define PROOF_LIMIT  65536
 
+static const struct cli_option options[] = {
+    CLI_LOG_OPTIONS,
+    {"--key", "PEM", "public key of bundles that have only a hint", false},
+    {"--output", "FOLDER", "submissions: where the proofs go", false},
+    {"--json", NULL, "one line of JSON a file", false},
+    {0},
+};
+
+/* One file of the command line. */
+struct item {
+	const char *path;
+	struct buf text;
+	struct buf leaf; /* of a submission */
+	bool is_bundle;
+};
+
 struct submit {
-	const char *url, *folder;
-	bool json;
-	struct vkey log;
-	struct http *http;
+	const struct cli_args *args;
+	struct cli_log log;
+	struct item *items;
+	size_t count;
+	struct buf spki; /* --key; empty: none */
 	struct hasher hasher;
 	struct key_verifier *verifier;
-	char **files;
-	size_t count;
-	struct buf *leaves; /* of each file */
-	struct buf body;    /* one line a file */
 };
+
+/* Bundles have a mediaType; what Rekor v2 takes has not. */
+static bool
+read_item(struct item *item, struct error *err)
+{
+	struct error why = {0};
+	struct bundle b = {0};
+
+	buf_init(&item->text, BUNDLE_MAX_LEN);
+	buf_init(&item->leaf, ENTRY_LEAF_MAX);
+	if (!file_read(item->path, &item->text, err))
+		return false;
+	item->is_bundle = bundle_parse(buf_bytes(&item->text), &b, &why);
+	bundle_release(&b);
+	return item->is_bundle ||
+	    submission_leaf(buf_bytes(&item->text), &item->leaf, err) ||
+	    error_prefix(err, "%s", item->path);
+}
+
+static bool
+read_key(struct submit *s, struct error *err)
+{
+	AUTO(buf) text = BUF_INIT(PRIVATE_KEY_MAX_LEN);
+	const char *path = cli_value(s->args, "--key");
+
+	buf_init(&s->spki, SPKI_MAX_LEN);
+	return !path ||
+	    (file_read(path, &text, err) &&
+		(pem_public_key(buf_bytes(&text), &s->spki, err) ||
+		    error_prefix(err, "%s", path)));
+}
+
+static void
+tell(const struct submit *s, const struct item *item, uint64_t index,
+    const char *what, const char *place)
+{
+	AUTO(buf) line = BUF_INIT(65536);
+
+	if (cli_flag(s->args, "--json")) {
+		buf_put_str(&line, "{\"file\":");
+		json_put_string(&line, bytes_str(item->path));
+		buf_printf(&line, ",\"logIndex\":\"%llu\",\"result\":\"%s\"",
+		    (unsigned long long)index, what);
+		if (place) {
+			buf_put_str(&line, ",\"proof\":");
+			json_put_string(&line, bytes_str(place));
+		}
+		buf_put_str(&line, "}\n");
+	} else {
+		buf_printf(&line, "%s: entry %llu of %s, %s%s%s\n", item->path,
+		    (unsigned long long)index, s->log.key.name, what,
+		    place ? "; " : "", place ? place : "");
+	}
+	(void)fwrite(line.ptr, 1, line.len, stdout);
+}
+
+static bool
+bundle_verifier(const struct submit *s, const struct item *item,
+    const struct bundle *b, struct bytes *out, struct error *err)
+{
+	char hint[2 * HASH_LEN + 1];
+	AUTO(hasher) h = {0};
+
+	*out = (struct bytes){0};
+	if (b->material != BUNDLE_KEY)
+		return true;
+	*out = buf_bytes(&s->spki);
+	if (out->len == 0)
+		return error_set(err, ERR_USAGE,
+		    "%s is signed with a key that is not in it: say --key PEM",
+		    item->path);
+	if (!hasher_open(&h, err))
+		return false;
+	key_hint(&h, *out, hint);
+	return b->hint.len == 0 || bytes_equal(b->hint, bytes_str(hint)) ||
+	    error_set(err, ERR_USAGE,
+		"%s is signed with another key than --key", item->path);
+}
+
+/* An entry that verifies already needs no other. */
+static bool
+is_logged(struct submit *s, const struct bundle *b, struct bytes verifier,
+    uint64_t *index)
+{
+	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	struct error ignored = {0};
+
+	if (!bundle_leaf(b,
+		b->material == BUNDLE_KEY ? verifier : b->certificates[0],
+		&leaf, &ignored))
+		return false;
+	for (size_t i = 0; i < b->entry_count; i++) {
+		AUTO(tle) t = {0};
+		struct error no = {0};
+
+		if (tle_parse(b->entries[i], &t, &no) &&
+		    tle_verify(&t, &s->log.key, buf_bytes(&leaf), &s->hasher,
+			s->verifier, &no)) {
+			*index = t.index;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+submit_bundle(struct submit *s, const struct item *item, struct error *err)
+{
+	AUTO(buf) done = BUF_INIT(BUNDLE_MAX_LEN);
+	struct bundle b = {0};
+	struct bytes verifier;
+	uint64_t index = 0;
+	bool known, ok;
+
+	ok = bundle_parse(buf_bytes(&item->text), &b, err) &&
+	    bundle_verifier(s, item, &b, &verifier, err);
+	known = ok && is_logged(s, &b, verifier, &index);
+	bundle_release(&b);
+	if (known) {
+		tell(s, item, index, "logged before", NULL);
+		return true;
+	}
+	ok = ok &&
+	    cli_log_bundle(&s->log, buf_bytes(&item->text), verifier, &done,
+		&index, err) &&
+	    file_write(item->path, buf_bytes(&done), 0644, err);
+	if (ok)
+		tell(s, item, index, "proven", NULL);
+	return ok;
+}
 
 /* A submission on one line, whatever its layout was. */
 static bool
-add_line(struct submit *s, struct bytes json, struct error *err)
+add_line(struct buf *body, struct bytes json, struct error *err)
 {
 	AUTO_PTR(json_t) value = NULL;
 	char *line;
@@ -45,10 +187,10 @@ add_line(struct submit *s, struct bytes json, struct error *err)
 	line = json_dumps(value, JSON_COMPACT);
 	if (!line)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	buf_put_str(&s->body, line);
-	buf_put_u8(&s->body, '\n');
+	buf_put_str(body, line);
+	buf_put_u8(body, '\n');
 	free(line);
-	return !s->body.failed ||
+	return !body->failed ||
 	    error_set(err, ERR_LIMIT,
 		"the submissions are larger than %u bytes; submit fewer files "
 		"at a time",
@@ -56,68 +198,12 @@ add_line(struct submit *s, struct bytes json, struct error *err)
 }
 
 static bool
-read_files(struct submit *s, struct error *err)
-{
-	for (size_t i = 0; i < s->count; i++) {
-		AUTO(buf) json = BUF_INIT(ENTRY_REQUEST_MAX);
-
-		buf_init(&s->leaves[i], ENTRY_LEAF_MAX);
-		if (!cli_submission(s->files[i], &json, &s->leaves[i], err) ||
-		    !add_line(s, buf_bytes(&json), err))
-			return false;
-	}
-	return true;
-}
-
-/* What the server says is wrong, in its own words. */
-static bool
-refused(unsigned status, struct bytes body, struct error *err)
-{
-	AUTO_PTR(json_t) value = NULL;
-	struct error ignored = {0};
-	const char *text = NULL;
-	const char *reason = "rejected";
-
-	if (json_parse(body, ANSWER_LIMIT, &value, &ignored))
-		text = json_string_value(json_object_get(value, "message"));
-	if (status == 429 || status == 503)
-		reason = "throttled";
-	else if (status >= 500)
-		reason = "server-error";
-	return error_reason(err, ERR_DENIED, reason,
-	    "the log refuses (status %u): %s", status,
-	    text ? text : "no reason given");
-}
-
-/* Submitting again is safe, so a busy log is asked again. */
-static bool
-post(struct submit *s, struct http_answer *answer, struct error *err)
-{
-	char *url = NULL;
-	bool ok = true;
-
-	if (asprintf(&url, "%s/api/v1/batch", s->url) < 0)
-		return error_set(err, ERR_INTERNAL, "out of memory");
-	for (unsigned i = 0; ok && i < TRIES; i++) {
-		buf_clear(&answer->body);
-		ok = http_post(s->http, url, "application/x-ndjson",
-		    buf_bytes(&s->body), answer, err);
-		if (!ok || (answer->status != 503 && answer->status != 429))
-			break;
-		(void)sleep(answer->retry_after ? answer->retry_after : 1);
-	}
-	free(url);
-	if (ok && answer->status != 200)
-		ok = refused(answer->status, buf_bytes(&answer->body), err);
-	return ok;
-}
-
-static bool
-keep_proof(
-    struct submit *s, const char *file, const struct tle *t, struct error *err)
+keep_proof(struct submit *s, const struct item *item, const struct tle *t,
+    struct error *err)
 {
 	AUTO(buf) text = BUF_INIT(PROOF_LIMIT);
-	const char *name = strrchr(file, '/');
+	const char *folder = cli_value(s->args, "--output");
+	const char *name = strrchr(item->path, '/');
 	struct tlog_proof p = {
 	    .index = t->index,
 	    .proof = t->proof,
@@ -127,124 +213,159 @@ keep_proof(
 	bool ok;
 
 	tlog_proof_format(&p, &text);
-	if (s->folder)
-		ok = asprintf(&path, "%s/%s.tlog-proof", s->folder,
-			 name ? name + 1 : file) > 0;
+	if (folder)
+		ok = asprintf(&path, "%s/%s.tlog-proof", folder,
+			 name ? name + 1 : item->path) > 0;
 	else
-		ok = asprintf(&path, "%s.tlog-proof", file) > 0;
+		ok = asprintf(&path, "%s.tlog-proof", item->path) > 0;
 	if (!ok)
 		return error_set(err, ERR_INTERNAL, "out of memory");
 	ok =
 	    buf_ok(&text, err) && file_write(path, buf_bytes(&text), 0644, err);
-	if (ok && s->json)
-		(void)printf("{\"file\":\"%s\",\"logIndex\":\"%llu\","
-			     "\"treeSize\":\"%llu\",\"proof\":\"%s\"}\n",
-		    file, (unsigned long long)t->index,
-		    (unsigned long long)t->size, path);
-	else if (ok)
-		(void)printf("%s: entry %llu of %s, proven in a tree of %llu; "
-			     "%s\n",
-		    file, (unsigned long long)t->index, s->log.name,
-		    (unsigned long long)t->size, path);
+	if (ok)
+		tell(s, item, t->index, "proven", path);
 	free(path);
 	return ok;
 }
 
+/* What the log says is wrong with one line of a batch. */
+static bool
+line_refused(struct bytes line, struct error *err)
+{
+	AUTO_PTR(json_t) value = NULL;
+	struct error ignored = {0};
+	const char *text = NULL;
+
+	if (json_parse(line, ANSWER_LIMIT, &value, &ignored))
+		text = json_string_value(json_object_get(value, "message"));
+	return error_reason(err, ERR_DENIED, "rejected", "the log refuses: %s",
+	    text ? text : "no reason given");
+}
+
 /* One line of the answer: verified, then kept. */
 static bool
-take_line(struct submit *s, size_t i, struct bytes line, struct error *err)
+take_line(struct submit *s, const struct item *item, struct bytes line,
+    struct error *err)
 {
 	AUTO(tle) t = {0};
 
 	if (bytes_starts(line, BYTES_LIT("{\"code\"")))
-		return refused(400, line, err);
+		return line_refused(line, err);
 	return tle_parse(line, &t, err) &&
-	    tle_verify(&t, &s->log, buf_bytes(&s->leaves[i]), &s->hasher,
+	    tle_verify(&t, &s->log.key, buf_bytes(&item->leaf), &s->hasher,
 		s->verifier, err) &&
-	    keep_proof(s, s->files[i], &t, err);
+	    keep_proof(s, item, &t, err);
+}
+
+/* Says what is wrong with one file, and goes on with the next. */
+static void
+complain(const struct item *item, const struct error *why, struct error *err)
+{
+	(void)fprintf(stderr, "%s: %s\n", item->path, why->text);
+	if (err->code == ERR_NONE)
+		*err = *why;
 }
 
 static bool
-take_answer(struct submit *s, struct bytes body, struct error *err)
+submit_batch(struct submit *s, struct error *failed, struct error *err)
 {
-	struct reader r = {body};
-	bool all = true;
+	AUTO(buf) body = BUF_INIT(BATCH_BYTES);
+	AUTO(buf) answer = BUF_INIT(ANSWER_LIMIT);
+	struct reader r;
 
+	for (size_t i = 0; i < s->count; i++)
+		if (!s->items[i].is_bundle &&
+		    !add_line(&body, buf_bytes(&s->items[i].text), err))
+			return false;
+	if (body.len == 0)
+		return true;
+	if (!log_client_post(s->log.client, "/api/v1/batch",
+		"application/x-ndjson", buf_bytes(&body), &answer, err))
+		return false;
+	reader_init(&r, buf_bytes(&answer));
 	for (size_t i = 0; i < s->count; i++) {
 		struct error why = {0};
 		struct bytes line;
 
+		if (s->items[i].is_bundle)
+			continue;
 		if (!reader_line(&r, &line))
 			return error_reason(err, ERR_SYNTAX, "server-error",
-			    "the log answered %zu of %zu lines", i, s->count);
-		if (take_line(s, i, line, &why))
-			continue;
-		(void)fprintf(stderr, "%s: %s\n", s->files[i], why.text);
-		all = false;
-		*err = why;
+			    "the log did not answer every line");
+		if (!take_line(s, &s->items[i], line, &why))
+			complain(&s->items[i], &why, failed);
 	}
-	if (!all)
-		return error_prefix(err, "not all were logged");
 	return true;
 }
 
 static bool
-submit(struct submit *s, struct error *err)
+submit_all(struct submit *s, struct error *err)
 {
-	struct http_answer answer = {.body = BUF_INIT(ANSWER_LIMIT)};
-	bool ok;
+	struct error failed = {0};
 
-	s->http = http_open(TIMEOUT_MS, err);
-	s->verifier = key_verifier_open(err);
-	s->leaves = calloc(s->count, sizeof(*s->leaves));
-	buf_init(&s->body, BATCH_BYTES);
-	ok = s->leaves && s->http && s->verifier &&
-	    hasher_open(&s->hasher, err) && read_files(s, err) &&
-	    post(s, &answer, err) &&
-	    take_answer(s, buf_bytes(&answer.body), err);
-	for (size_t i = 0; s->leaves && i < s->count; i++)
-		buf_release(&s->leaves[i]);
-	free(s->leaves);
-	buf_release(&s->body);
-	buf_release(&answer.body);
-	hasher_release(&s->hasher);
-	key_verifier_close(s->verifier);
-	http_close(s->http);
-	return ok;
-}
+	if (!submit_batch(s, &failed, err))
+		return false;
+	for (size_t i = 0; i < s->count; i++) {
+		struct error why = {0};
 
-int
-cli_submit(int argc, char **argv, struct error *err)
-{
-	static const struct option longs[] = {
-	    {"log", required_argument, NULL, 'l'},
-	    {"vkey", required_argument, NULL, 'v'},
-	    {"output", required_argument, NULL, 'o'},
-	    {"json", no_argument, NULL, 'j'},
-	    {0},
-	};
-	struct submit s = {0};
-	const char *vkey = NULL;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c == 'l')
-			s.url = optarg;
-		else if (c == 'v')
-			vkey = optarg;
-		else if (c == 'o')
-			s.folder = optarg;
-		else if (c == 'j')
-			s.json = true;
-		else
-			return CLI_USAGE;
+		if (s->items[i].is_bundle &&
+		    !submit_bundle(s, &s->items[i], &why))
+			complain(&s->items[i], &why, &failed);
 	}
-	s.files = argv + optind;
-	s.count = (size_t)(argc - optind);
-	if (!s.url || s.count == 0 || s.count > FILES_MAX)
-		(void)error_set(err, ERR_USAGE,
-		    "--log URL and 1 to %d files are needed", FILES_MAX);
-	else if (cli_log_key(vkey, &s.log, err) && submit(&s, err))
-		return CLI_OK;
-	return -1;
+	if (failed.code == ERR_NONE)
+		return true;
+	*err = failed;
+	return error_prefix(err, "not all were logged");
 }
+
+static bool
+read_all(struct submit *s, struct error *err)
+{
+	if (s->count == 0 || s->count > FILES_MAX)
+		return error_set(err, ERR_USAGE,
+		    "say which files: 1 to %d bundles or submissions",
+		    FILES_MAX);
+	s->items = calloc(s->count, sizeof(*s->items));
+	if (!s->items)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	for (size_t i = 0; i < s->count; i++) {
+		s->items[i].path = s->args->operands[i];
+		if (!read_item(&s->items[i], err))
+			return false;
+	}
+	return read_key(s, err);
+}
+
+static int
+run(struct cli_args *a, struct error *err)
+{
+	struct submit s = {.args = a, .count = a->operand_count};
+	bool ok = read_all(&s, err) && cli_log_open(a, &s.log, err) &&
+	    hasher_open(&s.hasher, err) &&
+	    (s.verifier = key_verifier_open(err)) != NULL &&
+	    submit_all(&s, err);
+
+	for (size_t i = 0; s.items && i < s.count; i++) {
+		buf_release(&s.items[i].text);
+		buf_release(&s.items[i].leaf);
+	}
+	free(s.items);
+	buf_release(&s.spki);
+	hasher_release(&s.hasher);
+	key_verifier_close(s.verifier);
+	cli_log_close(&s.log);
+	return ok ? VERDICT_ACCEPTED : -1;
+}
+
+const struct cli_verb verb_submit = {
+    .name = "submit",
+    .arguments = "FILE...",
+    .summary = "Log what was signed elsewhere; verify each answer and keep it",
+    .details =
+	"FILE is a bundle (completed in place; left alone if its entry "
+	"verifies\n"
+	"already) or a submission as Rekor v2 takes it (FILE.tlog-proof is\n"
+	"written). Safe to repeat.",
+    .run = run,
+    .options = options,
+};

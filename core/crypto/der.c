@@ -157,3 +157,44 @@ der_well_formed(struct bytes in)
 {
 	return well_formed_to_depth(in, DER_MAX_DEPTH);
 }
+
+static void
+put_head(struct buf *out, uint8_t tag, size_t len)
+{
+	uint8_t bytes[] = {
+	    (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len};
+	size_t skip = len > 0xffff ? 0 : len > 0xff ? 1 : 2;
+
+	if (len > DER_MAX_LEN) {
+		out->failed = true;
+		return;
+	}
+	buf_put_u8(out, tag);
+	if (len >= 0x80)
+		buf_put_u8(out, (uint8_t)(0x80 | (sizeof(bytes) - skip)));
+	buf_put(out, bytes_of(bytes + skip, sizeof(bytes) - skip));
+}
+
+void
+der_put(struct buf *out, uint8_t tag, struct bytes value)
+{
+	put_head(out, tag, value.len);
+	buf_put(out, value);
+}
+
+void
+der_put_unsigned(struct buf *out, struct bytes number)
+{
+	size_t zeros = 0;
+	bool sign;
+
+	while (zeros < number.len && number.ptr[zeros] == 0)
+		zeros++;
+	number = bytes_slice(number, zeros, number.len);
+	/* A zero keeps the number positive, or is it. */
+	sign = number.len == 0 || number.ptr[0] >= 0x80;
+	put_head(out, DER_INTEGER, number.len + sign);
+	if (sign)
+		buf_put_u8(out, 0);
+	buf_put(out, number);
+}

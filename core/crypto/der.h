@@ -2,6 +2,7 @@
 #ifndef MTLOG_CORE_CRYPTO_DER_H
 #define MTLOG_CORE_CRYPTO_DER_H
 
+#include "core/base/buf.h"
 #include "core/base/reader.h"
 
 /*
@@ -73,5 +74,13 @@ bool der_bit_string(struct reader *r, struct bytes *value) MUST_USE;
  * exactly, down to the last constructed one, at most DER_MAX_DEPTH deep.
  */
 bool der_well_formed(struct bytes in) MUST_USE;
+
+/* der_put appends one element; a value of more than DER_MAX_LEN bytes latches
+ * the buffer. */
+void der_put(struct buf *out, uint8_t tag, struct bytes value);
+
+/* der_put_unsigned appends the INTEGER of a big-endian number; zeros in front
+ * do not matter, and no bytes are zero. */
+void der_put_unsigned(struct buf *out, struct bytes number);
 
 #endif

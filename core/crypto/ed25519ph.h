@@ -7,6 +7,7 @@
 #define ED25519_KEY_LEN	      32
 #define ED25519_SIGNATURE_LEN 64
 #define ED25519PH_DIGEST_LEN  64
+#define ED25519_SEED_LEN      32
 
 /*
  * ed25519ph_verify checks an Ed25519ph signature (RFC 8032 section 5.1, empty
@@ -22,5 +23,15 @@
  */
 bool ed25519ph_verify(
     struct bytes key, struct bytes digest, struct bytes signature) MUST_USE;
+
+/*
+ * ed25519ph_sign is the other direction (RFC 8032 section 5.1.6), by the
+ * private key's seed. The public key is computed from it too: one that came
+ * from elsewhere could give the private key away. Leaves no secret behind.
+ * False if a multiplication fails, which has a chance of 2^-252.
+ */
+bool ed25519ph_sign(const uint8_t seed[ED25519_SEED_LEN],
+    const uint8_t digest[ED25519PH_DIGEST_LEN],
+    uint8_t signature[ED25519_SIGNATURE_LEN]) MUST_USE;
 
 #endif

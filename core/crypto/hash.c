@@ -84,3 +84,23 @@ digest_compute(enum digest_algorithm alg, struct bytes in,
 	}
 	return true;
 }
+
+bool
+digest_compute_two(enum digest_algorithm alg, struct bytes a, struct bytes b,
+    uint8_t out[DIGEST_MAX_LEN], struct error *err)
+{
+	EVP_MD *md = EVP_MD_fetch(NULL, digests[alg].name, NULL);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned len = 0;
+	bool ok = md && ctx && EVP_DigestInit_ex2(ctx, md, NULL) == 1 &&
+	    EVP_DigestUpdate(ctx, a.ptr, a.len) == 1 &&
+	    EVP_DigestUpdate(ctx, b.ptr, b.len) == 1 &&
+	    EVP_DigestFinal_ex(ctx, out, &len) == 1 && len == digests[alg].len;
+
+	EVP_MD_CTX_free(ctx);
+	EVP_MD_free(md);
+	if (ok)
+		return true;
+	ERR_clear_error();
+	return error_set(err, ERR_INTERNAL, "%s failed", digests[alg].name);
+}

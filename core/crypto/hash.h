@@ -64,4 +64,8 @@ size_t digest_len(enum digest_algorithm alg);
 bool digest_compute(enum digest_algorithm alg, struct bytes in,
     uint8_t out[DIGEST_MAX_LEN], struct error *err) MUST_USE;
 
+/* digest_compute_two hashes `a` and then `b`, which need not be joined. */
+bool digest_compute_two(enum digest_algorithm alg, struct bytes a,
+    struct bytes b, uint8_t out[DIGEST_MAX_LEN], struct error *err) MUST_USE;
+
 #endif

@@ -20,8 +20,6 @@ enum key_algorithm {
 #define SPKI_MAX_LEN	    1024
 #define CERTIFICATE_MAX_LEN 16384
 #define SIGNATURE_MAX_LEN   1024
-#define PRIVATE_KEY_MAX_LEN 65536 /* bytes of PEM */
-#define PASSPHRASE_MAX_LEN  1024
 
 /*
  * A public key, taken apart. Borrows from the DER it was parsed from.
@@ -92,6 +90,14 @@ bool key_verify_digest(struct key_verifier *v, const struct public_key *key,
     struct error *err) MUST_USE;
 
 /*
+ * key_verify_ecdsa_sha256 is key_verify_digest with SHA-256 for an ECDSA key of
+ * any curve (ERR_USAGE for another kind): what model_signing 0.2 signed.
+ */
+bool key_verify_ecdsa_sha256(struct key_verifier *v,
+    const struct public_key *key, struct bytes digest, struct bytes signature,
+    struct error *err) MUST_USE;
+
+/*
  * key_verify_message checks a signature over whole `message` bytes: pure
  * Ed25519, or ECDSA/RSA with the digest that belongs to the key.
  */
@@ -103,39 +109,5 @@ enum digest_algorithm key_digest_algorithm(enum key_algorithm algorithm);
 
 /* ed25519_spki_put appends the 44-byte SPKI of a raw 32-byte Ed25519 key. */
 void ed25519_spki_put(struct buf *out, struct bytes raw);
-
-/* A private key in memory. Opaque; holds secrets until closed. */
-struct private_key;
-
-/*
- * private_key_parse reads a PEM PKCS#8 (plain or encrypted) or SEC1 key:
- * Ed25519 or ECDSA P-256. `passphrase` is empty for a plain key; an encrypted
- * key with an empty or wrong passphrase is ERR_DENIED, never a prompt.
- * NULL on failure. Caller closes.
- */
-struct private_key *private_key_parse(
-    struct bytes pem, struct bytes passphrase, struct error *err) MUST_USE;
-void private_key_close(struct private_key *key);
-
-/* private_key_generate makes a new Ed25519 or ECDSA P-256 key. */
-struct private_key *private_key_generate(
-    enum key_algorithm algorithm, struct error *err) MUST_USE;
-
-/* private_key_format appends PEM PKCS#8, encrypted (AES-256-CBC, scrypt or
- * PBKDF2 as OpenSSL offers) if `passphrase` is not empty. */
-bool private_key_format(const struct private_key *key, struct bytes passphrase,
-    struct buf *pem, struct error *err) MUST_USE;
-
-/* private_key_public appends the DER SubjectPublicKeyInfo. */
-bool private_key_public(const struct private_key *key, struct buf *spki,
-    struct error *err) MUST_USE;
-
-/* private_key_algorithm is KEY_ED25519 or KEY_ECDSA_P256. */
-enum key_algorithm private_key_algorithm(const struct private_key *key);
-
-/* private_key_sign appends a signature over `message`: pure Ed25519, or
- * ECDSA over SHA-256 in DER. */
-bool private_key_sign(struct private_key *key, struct bytes message,
-    struct buf *signature, struct error *err) MUST_USE;
 
 #endif

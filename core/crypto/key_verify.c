@@ -319,6 +319,19 @@ key_verify_digest(struct key_verifier *v, const struct public_key *key,
 }
 
 bool
+key_verify_ecdsa_sha256(struct key_verifier *v, const struct public_key *key,
+    struct bytes digest, struct bytes signature, struct error *err)
+{
+	struct error form = {0};
+
+	if (key->algorithm > KEY_ECDSA_P521 || digest.len != HASH_LEN)
+		return error_set(err, ERR_USAGE, "no ECDSA key or no SHA-256");
+	if (!key_signature_check(key->algorithm, signature, &form))
+		return error_set(err, ERR_BADSIG, "%s", form.text);
+	return verify_ecdsa(v, key, digest, signature, err);
+}
+
+bool
 key_verify_message(struct key_verifier *v, const struct public_key *key,
     struct bytes message, struct bytes signature, struct error *err)
 {

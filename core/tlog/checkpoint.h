@@ -2,6 +2,7 @@
 #ifndef MTLOG_CORE_TLOG_CHECKPOINT_H
 #define MTLOG_CORE_TLOG_CHECKPOINT_H
 
+#include "core/crypto/private_key.h"
 #include "core/tlog/note.h"
 
 #define CHECKPOINT_MAX_LEN    4096 /* of the text, without signatures */

@@ -2,6 +2,7 @@
 #ifndef MTLOG_CORE_TLOG_COSIGNATURE_H
 #define MTLOG_CORE_TLOG_COSIGNATURE_H
 
+#include "core/crypto/private_key.h"
 #include "core/tlog/checkpoint.h"
 
 #define COSIGNATURE_ED25519_LEN (8 + 64)

@@ -14,6 +14,7 @@
 struct api {
 	struct admit *admit;
 	struct tree *tree;
+	const struct store_backend *backend; /* the tree's */
 	struct lookup *lookup;
 	struct head_slot *heads;
 	struct health *health;
@@ -55,10 +56,12 @@ typedef bool api_route(
 
 /* read.c */
 api_route api_checkpoint, api_tile, api_entry, api_inclusion, api_consistency;
+/* envelope.c */
+api_route api_envelope;
 /* search.c */
 api_route api_search;
 /* write.c */
-api_route api_submit, api_batch;
+api_route api_submit, api_batch, api_bundle;
 /* ops.c */
 api_route api_healthz, api_readyz, api_openapi, api_vkey, api_trusted_root,
     api_signing_config;

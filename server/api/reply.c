@@ -29,8 +29,12 @@ static const struct {
 } by_reason[] = {
     {"log-frozen", {405, 9}},
     {"wrong-method", {405, 12}},
-    {"not-implemented", {501, 12}},
     {"deadline", {504, 4}},
+    {"envelope-dropped", {410, 5}},
+    {"envelope-quota", {429, 8}},
+    {"token-missing", {401, 16}},
+    {"token-unknown", {401, 16}},
+    {"token-quota", {429, 8}},
     {"too-many-connections", {429, 8}},
     {"header-too-large", {431, 3}},
     {"request-timeout", {408, 4}},
@@ -86,6 +90,8 @@ reply_error(struct response *r, const struct error *err)
 	response_header(r, "Access-Control-Allow-Origin", "*");
 	if (status.http == 503 || status.http == 429)
 		response_header(r, "Retry-After", "%u", retry_after());
+	if (status.http == 401)
+		response_header(r, "WWW-Authenticate", "Bearer");
 	/* Only submissions hear it, and known entries are still answered. */
 	if (strcmp(error_reason_name(err), "log-frozen") == 0)
 		response_header(r, "Allow", "POST");

@@ -2,7 +2,7 @@
 #include "server/api/api.h"
 #include "server/api/reply.h"
 
-/* Both answer later, from an admission worker. */
+/* All answer later, from an admission worker. */
 
 bool
 api_submit(
@@ -10,7 +10,7 @@ api_submit(
 {
 	(void)rest;
 	(void)err;
-	admit_take(api->admit, x, false);
+	admit_take(api->admit, x, ADMIT_ONE);
 	return true;
 }
 
@@ -20,6 +20,16 @@ api_batch(
 {
 	(void)rest;
 	(void)err;
-	admit_take(api->admit, x, true);
+	admit_take(api->admit, x, ADMIT_BATCH);
+	return true;
+}
+
+bool
+api_bundle(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
+{
+	(void)rest;
+	(void)err;
+	admit_take(api->admit, x, ADMIT_BUNDLE);
 	return true;
 }

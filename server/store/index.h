@@ -16,12 +16,37 @@ enum index_kind {
 	INDEX_DIGEST = 2, /* SHA-256 of the raw digest that was signed, if that
 			     is not 32 bytes long, else the digest itself */
 	INDEX_SIGNER = 3, /* SHA-256 of the verifier's SPKI */
+
+	/* What an envelope says, at the entries that are linked to it; the
+	 * keys are server/catalog.h's. */
+	INDEX_STATEMENT = 4, /* its S */
+	INDEX_MODEL = 5,
+	INDEX_VERSION = 6,
+	INDEX_MODEL_VERSION = 7,
+	INDEX_ROOT = 8,
+	INDEX_FILE = 9, /* digest of a file, or of a shard of one */
+	INDEX_TYPE = 10,
+	INDEX_SUBJECT = 11, /* the S or key that it speaks about */
+	INDEX_IDENTITY = 12,
+	/* With the signer: nobody else can bury what is found by these. */
+	INDEX_SIGNER_MODEL = 13,
+	INDEX_SIGNER_TYPE = 14,
+	INDEX_SIGNER_SUBJECT = 15,
+	INDEX_KINDS,
 };
 
 struct index_row {
 	enum index_kind kind;
 	struct hash key;
 	uint64_t index;
+};
+
+/* What the index is complete for: entries of the tree with this head, and
+ * links (store.h) up to this number. */
+struct index_marker {
+	uint64_t size;
+	struct hash root;
+	uint64_t links;
 };
 
 struct index_file;
@@ -35,16 +60,21 @@ struct index_file *index_open(
     const char *dir, bool read_only, struct error *err) MUST_USE;
 void index_close(struct index_file *f);
 
-/* index_marker: the tree head the index is complete for (size 0 when new). */
-bool index_marker(struct index_file *f, uint64_t *size, struct hash *root,
-    struct error *err) MUST_USE;
+/* index_marker reads the marker (size 0 when new). */
+bool index_marker(
+    struct index_file *f, struct index_marker *out, struct error *err) MUST_USE;
 
 /*
  * index_append sorts `rows` in place and adds them with the new marker in one
  * transaction. Rows that are there already are no error (replay).
  */
 bool index_append(struct index_file *f, struct index_row *rows, size_t count,
-    uint64_t size, const struct hash *root, struct error *err) MUST_USE;
+    const struct index_marker *marker, struct error *err) MUST_USE;
+
+/* index_drop_rows takes rows out; those that are not there are no error. For
+ * `mtlogd envelope drop`: everything else only adds. */
+bool index_drop_rows(struct index_file *f, const struct index_row *rows,
+    size_t count, struct error *err) MUST_USE;
 
 /* index_reset empties it: no rows, marker 0. */
 bool index_reset(struct index_file *f, struct error *err) MUST_USE;

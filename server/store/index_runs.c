@@ -23,6 +23,8 @@ static const char sql_cursor[] =
     " AND (kind, key, idx) > (?2, ?3, ?4) ORDER BY kind, key, idx LIMIT ?5";
 static const char sql_delete[] = "DELETE FROM lookup WHERE run = ?1"
 				 " AND (kind, key, idx) <= (?2, ?3, ?4)";
+static const char sql_remove[] = "DELETE FROM lookup WHERE run = ?1"
+				 " AND kind = ?2 AND key = ?3 AND idx = ?4";
 static const char sql_targets[] =
     "SELECT DISTINCT target FROM runs WHERE target IS NOT NULL"
     " ORDER BY target LIMIT 1 OFFSET ?1";
@@ -120,7 +122,7 @@ cursor_next(sqlite3 *db, struct cursor *c, struct error *err)
 	int kind = sqlite3_column_int(c->stmt, 0);
 	const void *key = sqlite3_column_blob(c->stmt, 1);
 	int64_t index = sqlite3_column_int64(c->stmt, 2);
-	if (kind < INDEX_LEAF || kind > INDEX_SIGNER || index < 0 ||
+	if (kind < INDEX_LEAF || kind >= INDEX_KINDS || index < 0 ||
 	    sqlite3_column_bytes(c->stmt, 1) != HASH_LEN || !key)
 		return error_reason(err, ERR_IO, "store-corrupt",
 		    "the index has a malformed row");
@@ -253,6 +255,24 @@ insert(sqlite3 *db, int64_t run, const struct index_row *rows, size_t count,
 	if (rc == SQLITE_OK)
 		rc = sqlite_step_done(counter);
 	return rc == SQLITE_OK || sqlite_fail(db, rc, "add to index", err);
+}
+
+bool
+runs_remove(
+    sqlite3 *db, const struct index_row *rows, size_t count, struct error *err)
+{
+	struct run_list runs;
+	AUTO_PTR(sqlite3_stmt) stmt = NULL;
+	int rc = SQLITE_OK;
+	if (!runs_list(db, &runs, err) ||
+	    !sqlite_prepare(db, sql_remove, &stmt, err))
+		return false;
+	for (size_t i = 0; rc == SQLITE_OK && i < count; i++)
+		for (size_t r = 0; rc == SQLITE_OK && r < runs.count; r++) {
+			bind_row(stmt, runs.id[r], &rows[i]);
+			rc = sqlite_step_done(stmt);
+		}
+	return rc == SQLITE_OK || sqlite_fail(db, rc, "index remove", err);
 }
 
 bool

@@ -58,6 +58,11 @@ bool runs_read(sqlite3 *db, const struct run_list *list,
 bool runs_add(sqlite3 *db, const struct index_row *rows, size_t count,
     struct error *err) MUST_USE;
 
+/* runs_remove deletes rows from every run, inside a transaction. A run's count
+ * is then larger than what it holds, which only makes it full earlier. */
+bool runs_remove(sqlite3 *db, const struct index_row *rows, size_t count,
+    struct error *err) MUST_USE;
+
 /*
  * runs_merge_slice moves one slice wherever runs are being merged, each in a
  * transaction of its own, and starts merges that are due. *moved is the number

@@ -28,7 +28,7 @@
 #define WAL_HARD       (12u << 20)
 #define SCAN_ROWS      4096
 #define APPLICATION_ID 0x6d746c69
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 
 static const struct sqlite_format index_format = {
     .what = "lookup index",
@@ -36,9 +36,10 @@ static const struct sqlite_format index_format = {
     .version = FORMAT_VERSION,
 };
 
-static const char sql_marker[] = "SELECT size, root FROM marker WHERE id = 1";
+static const char sql_marker[] =
+    "SELECT size, root, links FROM marker WHERE id = 1";
 static const char sql_move[] =
-    "UPDATE marker SET size = ?1, root = ?2 WHERE id = 1";
+    "UPDATE marker SET size = ?1, root = ?2, links = ?3 WHERE id = 1";
 static const char sql_up[] =
     "SELECT idx FROM lookup WHERE run = ?1 AND kind = ?2 AND key = ?3"
     " AND idx >= ?4 ORDER BY idx LIMIT ?5";
@@ -47,7 +48,7 @@ static const char sql_down[] =
     " AND idx <= ?4 ORDER BY idx DESC LIMIT ?5";
 static const char sql_reset[] =
     "DELETE FROM lookup; DELETE FROM runs;"
-    "UPDATE marker SET size = 0, root = zeroblob(32);";
+    "UPDATE marker SET size = 0, root = zeroblob(32), links = 0;";
 
 struct index_file {
 	char *dir;
@@ -124,8 +125,7 @@ probe_runs(struct index_file *f, struct error *err)
 static bool
 connect_file(struct index_file *f, struct error *err)
 {
-	uint64_t size;
-	struct hash root;
+	struct index_marker marker;
 	struct sqlite_config c =
 	    config_of(f, f->read_only ? CONNECT_READ : CONNECT_WRITE);
 	f->db = sqlite_connect(&c, err);
@@ -133,7 +133,7 @@ connect_file(struct index_file *f, struct error *err)
 	    !sqlite_prepare(f->db, sql_marker, &f->marker, err))
 		return false;
 	sqlite3_wal_hook(f->db, note_commit, f);
-	return index_marker(f, &size, &root, err) && probe_runs(f, err);
+	return index_marker(f, &marker, err) && probe_runs(f, err);
 }
 
 /* Removes the file and what belongs to it. */
@@ -215,28 +215,29 @@ index_open(const char *dir, bool read_only, struct error *err)
 
 /* Steps the marker query and takes its row; the caller resets. */
 static bool
-take_marker(sqlite3 *db, sqlite3_stmt *stmt, uint64_t *size, struct hash *root,
+take_marker(sqlite3 *db, sqlite3_stmt *stmt, struct index_marker *out,
     struct error *err)
 {
 	int rc = sqlite3_step(stmt);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		return sqlite_fail(db, rc, "index marker", err);
 	int64_t n = sqlite3_column_int64(stmt, 0);
+	int64_t links = sqlite3_column_int64(stmt, 2);
 	const void *hash = sqlite3_column_blob(stmt, 1);
-	if (rc == SQLITE_DONE || n < 0 || !hash ||
+	if (rc == SQLITE_DONE || n < 0 || links < 0 || !hash ||
 	    sqlite3_column_bytes(stmt, 1) != HASH_LEN)
 		return error_reason(err, ERR_IO, "store-corrupt",
 		    "the index has no sound marker");
-	*size = (uint64_t)n;
-	memcpy(root->b, hash, HASH_LEN);
+	out->size = (uint64_t)n;
+	out->links = (uint64_t)links;
+	memcpy(out->root.b, hash, HASH_LEN);
 	return true;
 }
 
 bool
-index_marker(
-    struct index_file *f, uint64_t *size, struct hash *root, struct error *err)
+index_marker(struct index_file *f, struct index_marker *out, struct error *err)
 {
-	bool ok = take_marker(f->db, f->marker, size, root, err);
+	bool ok = take_marker(f->db, f->marker, out, err);
 	sqlite3_reset(f->marker);
 	return ok;
 }
@@ -270,44 +271,57 @@ written(struct index_file *f, bool ok, struct error *err)
 }
 
 static bool
-move_marker(struct index_file *f, uint64_t size, const struct hash *root,
-    struct error *err)
+move_marker(
+    struct index_file *f, const struct index_marker *marker, struct error *err)
 {
 	AUTO_PTR(sqlite3_stmt) stmt = NULL;
 	if (!sqlite_prepare(f->db, sql_move, &stmt, err))
 		return false;
-	sqlite3_bind_int64(stmt, 1, (sqlite3_int64)size);
-	sqlite3_bind_blob(stmt, 2, root->b, HASH_LEN, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 1, (sqlite3_int64)marker->size);
+	sqlite3_bind_blob(stmt, 2, marker->root.b, HASH_LEN, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 3, (sqlite3_int64)marker->links);
 	int rc = sqlite_step_done(stmt);
 	return rc == SQLITE_OK || sqlite_fail(f->db, rc, "index marker", err);
 }
 
 static bool
-in_range(const struct index_row *rows, size_t count, uint64_t size,
-    struct error *err)
+in_range(const struct index_row *rows, size_t count,
+    const struct index_marker *marker, struct error *err)
 {
-	bool ok = size <= INDEX_MAX;
+	bool ok = marker->size <= INDEX_MAX && marker->links <= INDEX_MAX;
 	for (size_t i = 0; ok && i < count; i++)
 		ok = rows[i].index <= INDEX_MAX && rows[i].kind >= INDEX_LEAF &&
-		    rows[i].kind <= INDEX_SIGNER;
+		    rows[i].kind < INDEX_KINDS;
 	return ok || error_set(err, ERR_USAGE, "index row out of range");
 }
 
 bool
 index_append(struct index_file *f, struct index_row *rows, size_t count,
-    uint64_t size, const struct hash *root, struct error *err)
+    const struct index_marker *marker, struct error *err)
 {
-	if (!may_write(f, err) || !in_range(rows, count, size, err))
+	if (!may_write(f, err) || !in_range(rows, count, marker, err))
 		return false;
 	if (count > 0)
 		qsort(rows, count, sizeof(*rows), index_row_compare);
 	bool ok = sqlite_run(f->db, "BEGIN IMMEDIATE", err) &&
-	    runs_add(f->db, rows, count, err) &&
-	    move_marker(f, size, root, err) && sqlite_run(f->db, "COMMIT", err);
+	    runs_add(f->db, rows, count, err) && move_marker(f, marker, err) &&
+	    sqlite_run(f->db, "COMMIT", err);
 	if (!written(f, ok, err))
 		return false;
 	f->debt += count;
 	return index_compact(f, err);
+}
+
+bool
+index_drop_rows(struct index_file *f, const struct index_row *rows,
+    size_t count, struct error *err)
+{
+	if (!may_write(f, err))
+		return false;
+	bool ok = sqlite_run(f->db, "BEGIN IMMEDIATE", err) &&
+	    runs_remove(f->db, rows, count, err) &&
+	    sqlite_run(f->db, "COMMIT", err);
+	return written(f, ok, err) && index_compact(f, err);
 }
 
 bool
@@ -475,8 +489,10 @@ end(struct index_reader *r)
 static bool
 look_around(struct index_reader *r, struct error *err)
 {
-	struct hash root;
-	bool ok = take_marker(r->db, r->marker, &r->size, &root, err);
+	struct index_marker marker = {0};
+	bool ok = take_marker(r->db, r->marker, &marker, err);
+
+	r->size = marker.size;
 	sqlite3_reset(r->marker);
 	return ok && runs_step_list(r->db, r->runs, &r->list, err);
 }

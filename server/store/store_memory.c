@@ -16,6 +16,17 @@ struct memory_tile {
 	struct hash node[TILE_WIDTH];
 };
 
+struct memory_envelope {
+	struct store_link as_read; /* its copies of type and payload */
+	size_t links;
+};
+
+struct memory_link {
+	uint64_t id, index;
+	struct hash signer;
+	struct memory_envelope *envelope;
+};
+
 struct store {
 	pthread_mutex_t lock;
 	uint64_t identity;
@@ -25,6 +36,10 @@ struct store {
 	size_t size, cap;
 	struct memory_tile **tiles;
 	size_t tile_count, tile_cap;
+	struct memory_envelope **envelopes;
+	size_t envelope_count, envelope_cap;
+	struct memory_link *links;
+	size_t link_count, link_cap;
 };
 
 struct store_reader {
@@ -63,11 +78,49 @@ drop_entries(struct store *s, size_t size)
 }
 
 static void
+free_bytes(struct bytes *b)
+{
+	free((void *)(uintptr_t)b->ptr);
+	*b = (struct bytes){0};
+}
+
+static void
+envelope_free(struct memory_envelope *e)
+{
+	free_bytes(&e->as_read.type);
+	free_bytes(&e->as_read.payload);
+	free(e);
+}
+
+/* Links of entries >= size, and what only they spoke for. */
+static void
+drop_links(struct store *s, uint64_t size)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < s->link_count; i++)
+		if (s->links[i].index < size)
+			s->links[kept++] = s->links[i];
+		else
+			s->links[i].envelope->links--;
+	s->link_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < s->envelope_count; i++)
+		if (s->envelopes[i]->links > 0)
+			s->envelopes[kept++] = s->envelopes[i];
+		else
+			envelope_free(s->envelopes[i]);
+	s->envelope_count = kept;
+}
+
+static void
 close_store(struct store *s)
 {
 	if (!s)
 		return;
 	drop_entries(s, 0);
+	drop_links(s, 0);
+	free(s->envelopes);
+	free(s->links);
 	for (size_t i = 0; i < s->tile_count; i++)
 		free(s->tiles[i]);
 	free(s->entries);
@@ -185,6 +238,89 @@ add_entry(struct store *s, struct bytes leaf)
 	return true;
 }
 
+static struct memory_envelope *
+find_envelope(const struct store *s, struct bytes digest)
+{
+	for (size_t i = 0; i < s->envelope_count; i++) {
+		const struct store_link *l = &s->envelopes[i]->as_read;
+		if (bytes_equal(digest, hash_bytes(&l->s)) ||
+		    bytes_equal(digest, BYTES_OF(l->sha384)) ||
+		    bytes_equal(digest, BYTES_OF(l->sha512)))
+			return s->envelopes[i];
+	}
+	return NULL;
+}
+
+static bool
+copy_bytes(struct bytes in, struct bytes *out)
+{
+	uint8_t *copy = malloc(in.len + 1);
+	if (!copy)
+		return false;
+	if (in.len)
+		memcpy(copy, in.ptr, in.len);
+	*out = bytes_of(copy, in.len);
+	return true;
+}
+
+static struct memory_envelope *
+add_envelope(struct store *s, const struct store_link *l)
+{
+	void *array = s->envelopes;
+	struct memory_envelope *e = calloc(1, sizeof(*e));
+	if (!e ||
+	    !grow(&array, &s->envelope_cap, s->envelope_count, 1,
+		sizeof(void *))) {
+		free(e);
+		return NULL;
+	}
+	s->envelopes = array;
+	e->as_read = *l;
+	e->as_read.type = e->as_read.payload = (struct bytes){0};
+	if (!l->dropped &&
+	    (!copy_bytes(l->type, &e->as_read.type) ||
+		!copy_bytes(l->payload, &e->as_read.payload))) {
+		envelope_free(e);
+		return NULL;
+	}
+	s->envelopes[s->envelope_count++] = e;
+	return e;
+}
+
+static const struct memory_link *
+find_link(const struct store *s, const struct memory_envelope *e,
+    const struct hash *signer)
+{
+	for (size_t i = 0; i < s->link_count; i++)
+		if (s->links[i].envelope == e &&
+		    hash_equal(&s->links[i].signer, signer))
+			return &s->links[i];
+	return NULL;
+}
+
+static bool
+add_link(struct store *s, const struct store_batch *b, struct store_link *l)
+{
+	void *array = s->links;
+	struct memory_envelope *e = find_envelope(s, hash_bytes(&l->s));
+	l->id = 0;
+	if (l->index >= b->first + b->count ||
+	    !grow(&array, &s->link_cap, s->link_count, 1, sizeof(*s->links)))
+		return false;
+	s->links = array;
+	if (!e)
+		e = add_envelope(s, l);
+	if (!e)
+		return false;
+	if ((e->as_read.dropped && !l->dropped) || find_link(s, e, &l->signer))
+		return true;
+	l->id = s->link_count > 0 ? s->links[s->link_count - 1].id + 1 : 1;
+	s->links[s->link_count++] =
+	    (struct memory_link){l->id, l->index, l->signer, e};
+	e->links++;
+	return true;
+}
+
 static bool
 add_all(struct store *s, const struct store_batch *b)
 {
@@ -198,6 +334,9 @@ add_all(struct store *s, const struct store_batch *b)
 	for (size_t i = 0; i < b->tile_count; i++)
 		if (!set_tile(s, &b->tiles[i]))
 			return false;
+	for (size_t i = 0; i < b->link_count; i++)
+		if (!add_link(s, b, &b->links[i]))
+			return false;
 	return true;
 }
 
@@ -207,12 +346,15 @@ append(struct store *s, const struct store_batch *b, struct error *err)
 	if (!may_write(s, err))
 		return false;
 	pthread_mutex_lock(&s->lock);
-	size_t size = s->size;
+	size_t size = s->size, links = s->link_count;
 	bool follows = b->first == size;
 	bool ok = follows && add_all(s, b);
 	if (!ok) {
 		drop_entries(s, size);
 		drop_tiles(s, size);
+		while (s->link_count > links)
+			s->links[--s->link_count].envelope->links--;
+		drop_links(s, size);
 	}
 	pthread_mutex_unlock(&s->lock);
 	s->latched = !ok;
@@ -232,6 +374,7 @@ truncate_to(struct store *s, uint64_t size, struct error *err)
 	if (size < s->size)
 		drop_entries(s, (size_t)size);
 	drop_tiles(s, size);
+	drop_links(s, size);
 	pthread_mutex_unlock(&s->lock);
 	return true;
 }
@@ -251,6 +394,30 @@ put_tile(struct store *s, const struct store_tile *tile, struct error *err)
 	bool ok = set_tile(s, tile);
 	pthread_mutex_unlock(&s->lock);
 	return ok || no_memory(err);
+}
+
+static bool
+absent(struct error *err)
+{
+	return error_reason(err, ERR_NOTFOUND, "no-such-envelope",
+	    "the log keeps no such envelope");
+}
+
+static bool
+drop_envelope(struct store *s, const struct hash *digest, struct error *err)
+{
+	if (!may_write(s, err))
+		return false;
+	pthread_mutex_lock(&s->lock);
+	struct memory_envelope *e = find_envelope(s, hash_bytes(digest));
+	bool found = e && !e->as_read.dropped;
+	if (found) {
+		free_bytes(&e->as_read.type);
+		free_bytes(&e->as_read.payload);
+		e->as_read.dropped = true;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return found || absent(err);
 }
 
 static struct store_reader *
@@ -311,6 +478,93 @@ read_tile(struct store_reader *r, uint8_t level, uint64_t index,
 	return t || missing(err, "tile", index);
 }
 
+static bool
+linked_below(
+    const struct store *s, const struct memory_envelope *e, uint64_t size)
+{
+	for (size_t i = 0; i < s->link_count; i++)
+		if (s->links[i].envelope == e && s->links[i].index < size)
+			return true;
+	return false;
+}
+
+static bool
+read_envelope(struct store_reader *r, struct bytes digest, uint64_t size,
+    struct store_envelope *out, struct error *err)
+{
+	struct store *s = r->store;
+	pthread_mutex_lock(&s->lock);
+	struct memory_envelope *e = find_envelope(s, digest);
+	bool found = e && linked_below(s, e, size);
+	bool dropped = found && e->as_read.dropped;
+	if (found && !dropped && out) {
+		buf_put(&out->type, e->as_read.type);
+		buf_put(&out->payload, e->as_read.payload);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (dropped)
+		return error_reason(err, ERR_NOTFOUND, "envelope-dropped",
+		    "the operator of the log dropped this envelope");
+	return found
+	    ? !out || (buf_ok(&out->type, err) && buf_ok(&out->payload, err))
+	    : absent(err);
+}
+
+static bool
+look_up_link(struct store_reader *r, const struct hash *digest,
+    const struct hash *signer, uint64_t *index, struct error *err)
+{
+	struct store *s = r->store;
+	pthread_mutex_lock(&s->lock);
+	struct memory_envelope *e = find_envelope(s, hash_bytes(digest));
+	const struct memory_link *l = e ? find_link(s, e, signer) : NULL;
+	if (l)
+		*index = l->index;
+	pthread_mutex_unlock(&s->lock);
+	return l || absent(err);
+}
+
+static bool
+read_links(struct store_reader *r, uint64_t after,
+    bool (*each)(void *arg, const struct store_link *link, struct error *err),
+    void *arg, struct error *err)
+{
+	struct store *s = r->store;
+	for (size_t i = 0;; i++) {
+		struct store_link link = {0};
+		pthread_mutex_lock(&s->lock);
+		bool found = i < s->link_count;
+		if (found) {
+			link = s->links[i].envelope->as_read;
+			link.id = s->links[i].id;
+			link.index = s->links[i].index;
+			link.signer = s->links[i].signer;
+		}
+		pthread_mutex_unlock(&s->lock);
+		if (!found)
+			return true;
+		if (link.id > after && !each(arg, &link, err))
+			return false;
+	}
+}
+
+static bool
+count_envelopes(
+    struct store_reader *r, struct store_envelopes *out, struct error *err)
+{
+	struct store *s = r->store;
+	(void)err;
+	*out = (struct store_envelopes){0};
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->envelope_count; i++) {
+		out->dropped += s->envelopes[i]->as_read.dropped;
+		out->kept += !s->envelopes[i]->as_read.dropped;
+		out->alone += s->envelopes[i]->links == 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
 const struct store_backend store_memory = {
     .name = "memory",
     .create = create,
@@ -323,8 +577,13 @@ const struct store_backend store_memory = {
     .settle = nothing_to_do,
     .compact = nothing_to_do,
     .put_tile = put_tile,
+    .drop_envelope = drop_envelope,
     .reader_open = reader_open,
     .reader_close = reader_close,
     .read_entries = read_entries,
     .read_tile = read_tile,
+    .read_envelope = read_envelope,
+    .find_link = look_up_link,
+    .read_links = read_links,
+    .count_envelopes = count_envelopes,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/store/store_sqlite.h"
+#include "server/store/store_sqlite_parts.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +31,7 @@
 #define READ_STRIDE    256	   /* entries in one read transaction */
 #define READ_NS	       1000000000u /* and how long it lives */
 #define APPLICATION_ID 0x6d746c67
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 
 const struct store_sqlite_options store_sqlite_defaults = {
     .wal_soft = 4u << 20,
@@ -45,19 +44,6 @@ static const struct sqlite_format log_format = {
     .version = FORMAT_VERSION,
 };
 
-enum statement {
-	BEGIN,
-	COMMIT,
-	ROLLBACK,
-	ADD_ENTRY,
-	ADD_TILE,
-	PUT_TILE,
-	LAST_ENTRY,
-	DROP_ENTRIES,
-	DROP_TILES,
-	STATEMENTS
-};
-
 static const char *const sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
@@ -68,29 +54,25 @@ static const char *const sql[STATEMENTS] = {
     [LAST_ENTRY] = "SELECT max(idx) FROM entries",
     [DROP_ENTRIES] = "DELETE FROM entries WHERE idx >= ?1",
     [DROP_TILES] = "DELETE FROM tiles WHERE level = ?1 AND idx >= ?2",
+    [ADD_ENVELOPE] = "INSERT OR IGNORE INTO envelopes"
+		     " (s, sha384, sha512, type, payload)"
+		     " VALUES (?1, ?2, ?3, ?4, ?5)",
+    /* Nothing speaks for an envelope that was dropped, unless it comes so out
+     * of a backup. */
+    [ADD_LINK] = "INSERT OR IGNORE INTO links (envelope, signer, idx)"
+		 " SELECT id, ?2, ?3 FROM envelopes"
+		 " WHERE s = ?1 AND (payload IS NOT NULL OR ?4)",
+    [DROP_LINKS] = "DELETE FROM links WHERE idx >= ?1",
+    [DROP_ALONE] = "DELETE FROM envelopes"
+		   " WHERE id NOT IN (SELECT envelope FROM links)",
+    [DROP_ENVELOPE] = "UPDATE envelopes SET type = NULL, payload = NULL"
+		      " WHERE s = ?1 AND payload IS NOT NULL",
 };
 
 static const char sql_entries[] =
     "SELECT idx, leaf FROM entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
 static const char sql_tile[] =
     "SELECT hashes FROM tiles WHERE level = ?1 AND idx = ?2";
-
-struct store {
-	struct store_sqlite_options options;
-	char *dir;
-	char *path;
-	sqlite3 *db;
-	sqlite3_stmt *stmt[STATEMENTS];
-	uint64_t wal_bytes; /* in the log now, as the last commit said */
-	atomic_bool latched, corrupt; /* set by any thread, never cleared */
-};
-
-struct store_reader {
-	struct store *store;
-	sqlite3 *db;
-	sqlite3_stmt *entries;
-	sqlite3_stmt *tile;
-};
 
 static void
 close_store(struct store *s)
@@ -261,8 +243,9 @@ note_damage(struct store *s, int rc)
 	atomic_store(&s->latched, true);
 }
 
-static bool
-fail(struct store *s, sqlite3 *db, int rc, const char *what, struct error *err)
+bool
+log_fail(
+    struct store *s, sqlite3 *db, int rc, const char *what, struct error *err)
 {
 	note_damage(s, rc);
 	return sqlite_fail(db, rc, what, err);
@@ -277,7 +260,7 @@ get_size(struct store *s, uint64_t *out, struct error *err)
 	int64_t last = sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
 	if (rc != SQLITE_ROW)
-		return fail(s, s->db, rc, "count entries", err);
+		return log_fail(s, s->db, rc, "count entries", err);
 	*out = empty ? 0 : (uint64_t)last + 1;
 	return true;
 }
@@ -295,8 +278,8 @@ identity(struct store *s, uint64_t *out, struct error *err)
 	return true;
 }
 
-static bool
-may_write(const struct store *s, struct error *err)
+bool
+log_may_write(const struct store *s, struct error *err)
 {
 	if (s->options.read_only)
 		return error_reason(err, ERR_IO, "store-read-only",
@@ -310,8 +293,8 @@ may_write(const struct store *s, struct error *err)
 	return true;
 }
 
-static int
-begin(struct store *s)
+int
+log_begin(struct store *s)
 {
 	return sqlite_step_done(s->stmt[BEGIN]);
 }
@@ -321,8 +304,8 @@ begin(struct store *s)
  * write-ahead log are no commit and are overwritten by the next one. Only a
  * lack of space is a reason to go on.
  */
-static bool
-give_up(struct store *s, int rc, const char *what, struct error *err)
+bool
+log_give_up(struct store *s, int rc, const char *what, struct error *err)
 {
 	char text[128];
 	(void)snprintf(text, sizeof(text), "%s", sqlite3_errmsg(s->db));
@@ -345,12 +328,12 @@ give_up(struct store *s, int rc, const char *what, struct error *err)
  * while it is certain that nothing is committed: what is left for COMMIT is
  * one frame, its padding and the sync.
  */
-static bool
-commit(struct store *s, const char *what, struct error *err)
+bool
+log_commit(struct store *s, const char *what, struct error *err)
 {
 	int rc = sqlite3_db_cacheflush(s->db);
 	if (rc != SQLITE_OK)
-		return give_up(s, rc, what, err);
+		return log_give_up(s, rc, what, err);
 	rc = sqlite_step_done(s->stmt[COMMIT]);
 	if (rc == SQLITE_OK)
 		return true;
@@ -427,7 +410,7 @@ checkpoint(struct store *s, int mode, struct error *err)
 		s->wal_bytes = 0; /* for the next commit */
 	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
 		return true;
-	return settled(s, fail(s, s->db, rc, "checkpoint", err), err);
+	return settled(s, log_fail(s, s->db, rc, "checkpoint", err), err);
 }
 
 /* Whoever stops in the middle of reading, in another process say, must not let
@@ -447,19 +430,21 @@ has_room(struct store *s, struct error *err)
 static bool
 append(struct store *s, const struct store_batch *b, struct error *err)
 {
-	if (!may_write(s, err) || !has_room(s, err))
+	if (!log_may_write(s, err) || !has_room(s, err))
 		return false;
-	int rc = begin(s);
+	int rc = log_begin(s);
 	if (rc != SQLITE_OK)
-		return give_up(s, rc, "append", err);
+		return log_give_up(s, rc, "append", err);
 	if (!follows(s, b, err))
-		return give_up(s, SQLITE_ERROR, "append", err);
+		return log_give_up(s, SQLITE_ERROR, "append", err);
 	rc = add_entries(s, b);
 	for (size_t i = 0; rc == SQLITE_OK && i < b->tile_count; i++)
 		rc = add_tile(s->stmt[ADD_TILE], &b->tiles[i]);
+	if (rc == SQLITE_OK && b->link_count > 0)
+		rc = log_add_links(s, b);
 	if (rc != SQLITE_OK)
-		return give_up(s, rc, "append", err);
-	return commit(s, "append", err);
+		return log_give_up(s, rc, "append", err);
+	return log_commit(s, "append", err);
 }
 
 /* How many full tiles a log of `size` entries has at `level`. */
@@ -475,6 +460,8 @@ drop_beyond(struct store *s, uint64_t size)
 {
 	sqlite3_bind_int64(s->stmt[DROP_ENTRIES], 1, (sqlite3_int64)size);
 	int rc = sqlite_step_done(s->stmt[DROP_ENTRIES]);
+	if (rc == SQLITE_OK)
+		rc = log_drop_links(s, size);
 	for (unsigned l = 0; rc == SQLITE_OK && l <= TILE_MAX_LEVEL; l++) {
 		sqlite3_stmt *stmt = s->stmt[DROP_TILES];
 		sqlite3_bind_int(stmt, 1, (int)l);
@@ -487,35 +474,35 @@ drop_beyond(struct store *s, uint64_t size)
 static bool
 truncate_to(struct store *s, uint64_t size, struct error *err)
 {
-	if (!may_write(s, err))
+	if (!log_may_write(s, err))
 		return false;
 	if (size > INT64_MAX)
 		return true;
-	int rc = begin(s);
+	int rc = log_begin(s);
 	if (rc == SQLITE_OK)
 		rc = drop_beyond(s, size);
 	if (rc != SQLITE_OK)
-		return give_up(s, rc, "truncate", err);
-	return commit(s, "truncate", err);
+		return log_give_up(s, rc, "truncate", err);
+	return log_commit(s, "truncate", err);
 }
 
 static bool
 put_tile(struct store *s, const struct store_tile *tile, struct error *err)
 {
-	if (!may_write(s, err))
+	if (!log_may_write(s, err))
 		return false;
-	int rc = begin(s);
+	int rc = log_begin(s);
 	if (rc == SQLITE_OK)
 		rc = add_tile(s->stmt[PUT_TILE], tile);
 	if (rc != SQLITE_OK)
-		return give_up(s, rc, "put tile", err);
-	return commit(s, "put tile", err);
+		return log_give_up(s, rc, "put tile", err);
+	return log_commit(s, "put tile", err);
 }
 
 static bool
 settle(struct store *s, struct error *err)
 {
-	if (!may_write(s, err))
+	if (!log_may_write(s, err))
 		return false;
 	s->wal_bytes = 0;
 	return settled(s,
@@ -533,7 +520,7 @@ settle(struct store *s, struct error *err)
 static bool
 compact(struct store *s, struct error *err)
 {
-	if (!may_write(s, err))
+	if (!log_may_write(s, err))
 		return false;
 	if (s->wal_bytes < s->options.wal_soft)
 		return true;
@@ -550,6 +537,8 @@ reader_close(struct store_reader *r)
 		return;
 	sqlite3_finalize(r->entries);
 	sqlite3_finalize(r->tile);
+	for (size_t i = 0; i < READINGS; i++)
+		sqlite3_finalize(r->envelopes[i]);
 	sqlite3_close(r->db);
 	free(r);
 }
@@ -591,11 +580,11 @@ pass_entry(struct store_reader *r, uint64_t index, entry_function each,
 	if (rc == SQLITE_DONE)
 		return missing(err, "entry", index);
 	if (rc != SQLITE_ROW)
-		return fail(r->store, r->db, rc, "read entries", err);
+		return log_fail(r->store, r->db, rc, "read entries", err);
 	if (sqlite3_column_int64(r->entries, 0) != (sqlite3_int64)index)
 		return missing(err, "entry", index);
 	if (sqlite3_column_type(r->entries, 1) != SQLITE_BLOB)
-		return fail(r->store, NULL, SQLITE_CORRUPT, "entry", err);
+		return log_fail(r->store, NULL, SQLITE_CORRUPT, "entry", err);
 	const void *leaf = sqlite3_column_blob(r->entries, 1);
 	int len = sqlite3_column_bytes(r->entries, 1);
 	if (!leaf && len > 0)
@@ -644,11 +633,11 @@ take_tile(struct store_reader *r, int rc, uint64_t index,
 	if (rc == SQLITE_DONE)
 		return missing(err, "tile", index);
 	if (rc != SQLITE_ROW)
-		return fail(r->store, r->db, rc, "read tile", err);
+		return log_fail(r->store, r->db, rc, "read tile", err);
 	const void *hashes = sqlite3_column_blob(r->tile, 0);
 	int len = sqlite3_column_bytes(r->tile, 0);
 	if (sqlite3_column_type(r->tile, 0) != SQLITE_BLOB || len != TILE_LEN)
-		return fail(r->store, NULL, SQLITE_CORRUPT, "tile", err);
+		return log_fail(r->store, NULL, SQLITE_CORRUPT, "tile", err);
 	if (!hashes)
 		return sqlite_fail(r->db, SQLITE_NOMEM, "read tile", err);
 	memcpy(out, hashes, TILE_LEN);
@@ -680,8 +669,13 @@ const struct store_backend store_sqlite = {
     .settle = settle,
     .compact = compact,
     .put_tile = put_tile,
+    .drop_envelope = log_drop_envelope,
     .reader_open = reader_open,
     .reader_close = reader_close,
     .read_entries = read_entries,
     .read_tile = read_tile,
+    .read_envelope = log_read_envelope,
+    .find_link = log_find_link,
+    .read_links = log_read_links,
+    .count_envelopes = log_count_envelopes,
 };

@@ -10,9 +10,9 @@ faults=$(
 		guard=MTLOG_$(echo "${header%.h}" | tr a-z/.- A-Z___)_H
 		grep -q "^#ifndef $guard\$" "$header" ||
 			echo "$header:2: the guard must be $guard"
-		# shellcheck disable=SC2086 # CC may carry options
+		# shellcheck disable=SC2046,SC2086 # words; CC may carry options
 		$compiler -std=gnu11 -D_GNU_SOURCE -fsyntax-only -Wall -Wextra \
-			-Wno-unused -I. -I"$build" -x c - 2>&1 <<-TEXT |
+			-Wno-unused -I. -I"$build" $(pkg-config --cflags p11-kit-1) -x c - 2>&1 <<-TEXT |
 			#include "$header"
 			#include "$header"
 		TEXT

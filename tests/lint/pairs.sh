@@ -7,9 +7,10 @@
 # A parser that shares its fuzz target or folder with another one.
 target_of() {
 	case $1 in
-	json | reader | encoding | error) echo - ;; # tools of the parsers below
+	json | reader | encoding | error | times) echo - ;; # tools of the parsers below
 	der | key_parse) echo key ;;
 	checkpoint | note | vkey) echo note ;;
+	policy_build) echo policy ;;
 	*) echo "$1" ;;
 	esac
 }

@@ -22,6 +22,8 @@ faults=$(
 	c_files | xargs wc -l | awk '
 	# What several files of one module share, and no one else has.
 	BEGIN { large["server/httpd_parts.h"] = 310 }
+	# All that is installed, in one file.
+	BEGIN { large["client/lib/mtlog.h"] = 200 }
 	$2 == "total" || ($2 in large && $1 <= large[$2]) { next }
 	$2 ~ /^(core|io|server|client).*\.h$/ && $1 > 150 {
 		print $2 ": a header of " $1 " lines; 150 are the limit" }

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/crypto/private_key.h"
 #include "core/base/cleanup.h"
 #include "core/tlog/checkpoint.h"
 #include "core/tlog/entries.h"

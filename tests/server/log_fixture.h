@@ -19,10 +19,13 @@
 
 #include <cmocka.h>
 
+#include "core/crypto/private_key.h"
 #include "core/base/cleanup.h"
 #include "core/model/entry.h"
 #include "core/tlog/frontier.h"
+#include "core/model/dsse.h"
 #include "io/file.h"
+#include "server/catalog.h"
 #include "server/lookup.h"
 #include "server/signer.h"
 #include "server/tree.h"
@@ -71,11 +74,71 @@ leaf_make(uint64_t i, struct buf *out)
 	must(buf_ok(out, &err), &err);
 }
 
+/* The payload of statement `n`: an approval of what has this number. */
+static inline void
+statement_make(uint64_t n, struct buf *out)
+{
+	struct statement_subject subject = {.name = BYTES_LIT("acme/model")};
+	struct statement s = {
+	    .kind = STATEMENT_APPROVAL,
+	    .subject_count = 1,
+	    .subjects = &subject,
+	    .role = BYTES_LIT("review"),
+	};
+	struct error err = {0};
+
+	for (unsigned k = 0; k < 8; k++)
+		subject.digest.b[k] = (uint8_t)(n >> (8 * k));
+	statement_format(&s, out);
+	must(buf_ok(out, &err), &err);
+}
+
+/* The leaf by which signer `who` logs an envelope with this payload. */
+static inline void
+statement_leaf_make(struct bytes payload, unsigned who, struct buf *out)
+{
+	AUTO(buf) spki = BUF_INIT(64);
+	AUTO(entry) e = {0};
+	uint8_t raw[32], digest[64], signature[64] = {1};
+	struct error err = {0};
+
+	memset(raw, (int)who + 1, sizeof(raw));
+	ed25519_spki_put(&spki, BYTES_OF(raw));
+	must(dsse_digest(
+		 DIGEST_SHA512, BYTES_LIT(DSSE_IN_TOTO), payload, digest, &err),
+	    &err);
+	must(entry_fill(&e, BYTES_OF(digest), BYTES_OF(signature),
+		 buf_bytes(&spki), false, &err),
+	    &err);
+	entry_format(&e, out);
+	must(buf_ok(out, &err), &err);
+}
+
+/* The link of that entry, at `index`. Borrows from `payload`. */
+static inline struct store_link
+statement_link(
+    struct hasher *h, struct bytes payload, unsigned who, uint64_t index)
+{
+	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	AUTO(entry) e = {0};
+	struct store_link link;
+	struct error err = {0};
+
+	statement_leaf_make(payload, who, &leaf);
+	must(entry_parse(buf_bytes(&leaf), &e, &err), &err);
+	must(
+	    envelope_link(h, BYTES_LIT(DSSE_IN_TOTO), payload, &e, &link, &err),
+	    &err);
+	link.index = index;
+	return link;
+}
+
 /* What the store does wrong. Set while nobody uses it; see faulty_none. */
 static struct {
 	uint64_t identity;
 	enum error_code size, identify, append, truncate, settle, compact;
-	enum error_code put_tile, reader, entries, tile;
+	enum error_code put_tile, reader, entries, tile, envelope;
+	bool other_envelope;	  /* read back with a changed byte */
 	const char *reason;	  /* instead of the usual one */
 	bool append_anyway;	  /* the entries are there although it failed */
 	uint64_t other_entry;	  /* read back as another sound entry */
@@ -216,6 +279,43 @@ faulty_read_tile(struct store_reader *r, uint8_t level, uint64_t index,
 	    store_memory.read_tile(r, level, index, out, err);
 }
 
+static inline bool
+faulty_read_envelope(struct store_reader *r, struct bytes digest, uint64_t size,
+    struct store_envelope *out, struct error *err)
+{
+	bool ok = goes_well(faulty.envelope, err) &&
+	    store_memory.read_envelope(r, digest, size, out, err);
+
+	if (ok && out && faulty.other_envelope && out->payload.len > 0)
+		out->payload.ptr[0] ^= 1;
+	return ok;
+}
+
+static inline bool
+faulty_find_link(struct store_reader *r, const struct hash *s,
+    const struct hash *signer, uint64_t *index, struct error *err)
+{
+	return goes_well(faulty.envelope, err) &&
+	    store_memory.find_link(r, s, signer, index, err);
+}
+
+static inline bool
+faulty_read_links(struct store_reader *r, uint64_t after,
+    bool (*each)(void *arg, const struct store_link *link, struct error *err),
+    void *arg, struct error *err)
+{
+	return goes_well(faulty.envelope, err) &&
+	    store_memory.read_links(r, after, each, arg, err);
+}
+
+static inline bool
+faulty_count_envelopes(
+    struct store_reader *r, struct store_envelopes *out, struct error *err)
+{
+	return goes_well(faulty.envelope, err) &&
+	    store_memory.count_envelopes(r, out, err);
+}
+
 static inline void
 faulty_reader_close(struct store_reader *r)
 {
@@ -235,6 +335,10 @@ static const struct store_backend store_faulty = {
     .reader_close = faulty_reader_close,
     .read_entries = faulty_read_entries,
     .read_tile = faulty_read_tile,
+    .read_envelope = faulty_read_envelope,
+    .find_link = faulty_find_link,
+    .read_links = faulty_read_links,
+    .count_envelopes = faulty_count_envelopes,
 };
 
 /* A log in memory, its tree, and the hashes of all its leaves. */
@@ -347,6 +451,55 @@ static inline void
 log_grow(struct small_log *l, size_t count)
 {
 	log_grow_with(l, count, NONE);
+}
+
+/* Stores one more entry, a statement's, with its link and envelope; the link's
+ * number. */
+static inline uint64_t
+log_grow_statement(struct small_log *l, uint64_t n, unsigned who)
+{
+	AUTO(buf) payload = BUF_INIT(4096);
+	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	struct store_link link;
+	struct bytes text;
+	struct store_batch b = {.first = l->size,
+	    .count = 1,
+	    .leaves = &text,
+	    .link_count = 1,
+	    .links = &link};
+	struct error err = {0};
+
+	statement_make(n, &payload);
+	statement_leaf_make(buf_bytes(&payload), who, &leaf);
+	text = buf_bytes(&leaf);
+	link = statement_link(&l->hasher, buf_bytes(&payload), who, l->size);
+	log_note(l, text);
+	must(tree_append(l->tree, &l->leaves[b.first], 1, &err), &err);
+	b.tile_count = tree_fresh(l->tree, &b.tiles);
+	must(store_memory.append(l->store, &b, &err), &err);
+	tree_commit(l->tree);
+	return link.id;
+}
+
+/* The entries that the look-up has for statement `n`, by whomever. */
+static inline size_t
+log_find_statement(struct small_log *l, uint64_t n, uint64_t out[8])
+{
+	AUTO(buf) payload = BUF_INIT(4096);
+	struct catalog_key key;
+	struct store_link link;
+	struct error err = {0};
+	uint64_t complete;
+	size_t count = 0;
+
+	statement_make(n, &payload);
+	link = statement_link(&l->hasher, buf_bytes(&payload), 0, 0);
+	catalog_key(&l->hasher, INDEX_STATEMENT, hash_bytes(&link.s),
+	    (struct bytes){0}, &key);
+	must(lookup_find(l->lookup, key.kind, &key.key, 0, false, 8, out,
+		 &count, &complete, &err),
+	    &err);
+	return count;
 }
 
 /* The root of the first `size` leaves, computed without the server's tree. */

@@ -25,6 +25,7 @@
 
 #include <cmocka.h>
 
+#include "core/crypto/private_key.h"
 #include "core/base/cleanup.h"
 #include "server/signer.h"
 

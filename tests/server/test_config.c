@@ -67,6 +67,9 @@ test_defaults(void **state)
 	assert_int_equal(c.guard_copies.count, 0);
 	assert_null(c.guard_copies.items[0]);
 	assert_int_equal(c.trusted_proxies.count, 0);
+	assert_int_equal(c.admit, CONFIG_ADMIT_ANYONE);
+	assert_int_equal(c.admit_keys.count, 0);
+	assert_int_equal(c.envelope_quota, 256 << 20);
 	assert_false(c.public_submissions);
 	assert_int_equal(c.low_water, 256 << 20);
 	assert_int_equal(c.queue_entries, 8192);
@@ -108,7 +111,11 @@ test_values(void **state)
 			  "queue-bytes = 1GiB\nmax-body = 4KiB\n"
 			  "gather = 50ms\nidle-timeout = 3600s\n"
 			  "log-format = journal\nlog-level = debug\n"
-			  "witness-mode = off\nadmit = anyone\n"
+			  "witness-mode = off\nadmit = rules\n"
+			  "admit-key = a.pem\nadmit-key = b c.pem\n"
+			  "admit-identity = dns:a issuer=b c d\n"
+			  "admit-token = a/* 5 t\n"
+			  "envelope-quota = 0\n"
 			  "key = schl\xc3\xbcssel#1",
 	    &c, &err));
 	assert_string_equal(c.origin, "log.example");
@@ -122,6 +129,12 @@ test_values(void **state)
 	assert_null(c.guard_copies.items[2]);
 	assert_int_equal(c.trusted_proxies.count, 3);
 	assert_string_equal(c.trusted_proxies.items[1], "2001:db8::/32");
+	assert_int_equal(c.admit, CONFIG_ADMIT_RULES);
+	assert_int_equal(c.admit_keys.count, 2);
+	assert_string_equal(c.admit_keys.items[1], "b c.pem");
+	assert_string_equal(c.admit_identities.items[0], "dns:a issuer=b c d");
+	assert_string_equal(c.admit_tokens.items[0], "a/* 5 t");
+	assert_int_equal(c.envelope_quota, 0);
 	assert_true(c.public_submissions);
 	assert_int_equal(c.low_water, 128 << 20);
 	assert_int_equal(c.queue_bytes, 1 << 30);
@@ -275,8 +288,20 @@ static const struct {
     {"http-threads = 0", "f:1:16: http-threads wants 1 to 64 threads"},
     /* words */
     {"public-submissions = true", "f:1:22: public-submissions wants yes or no"},
-    {"admit = nobody", "f:1:9: admit wants one of: anyone"},
-    {"admit =", "f:1:8: admit wants one of: anyone"},
+    {"admit = nobody", "f:1:9: admit wants one of: anyone rules"},
+    {"admit =", "f:1:8: admit wants one of: anyone rules"},
+    {"admit-identity = roots.pem",
+	"f:1:18: admit-identity wants email:, uri:, dns: or other: and a name, "
+	"perhaps issuer= and a URL, and the name of a PEM file, separated by "
+	"blanks"},
+    {"admit-token = acme 5",
+	"f:1:15: admit-token wants NAME, NAME/* or *, a number of entries a "
+	"day, and the name of a file, separated by blanks"},
+    {"admit-key = a\nadmit-key = a",
+	"f:2:13: admit-key has this value already"},
+    {"envelope-quota = 1PiB",
+	"f:1:18: envelope-quota wants bytes, or a number of KiB, MiB or GiB, "
+	"from 0 to 1048576GiB"},
     {"log-format = xml", "f:1:14: log-format wants one of: text json journal"},
     {"log-format = text json",
 	"f:1:14: log-format wants one of: text json journal"},
@@ -442,6 +467,14 @@ static const struct {
     {"origin = a\nlisten = [::ffff:1.2.3.4]:80", "say public-submissions = yes",
 	0},
     {"origin = a\nlisten = 0.0.0.0:80\npublic-submissions = yes", "", 0},
+    {"origin = a\nadmit = rules", "takes nobody's submissions", 0},
+    {"origin = a\nadmit = rules\nadmit-key = a", "", 0},
+    {"origin = a\nadmit = rules\nadmit-token = * 1 a\nlisten = 0.0.0.0:80", "",
+	0},
+    {"origin = a\nadmit = rules\nadmit-identity = dns:a b", "", 0},
+    {"origin = a\nadmit-key = a", "but admit = anyone", 0},
+    {"origin = a\nadmit = anyone\nadmit-token = * 1 a", "but admit = anyone",
+	0},
     {"origin = a\nguard = db/guard", "in the database's folder", 0},
     {"origin = a\nguard = ./db//guard", "in the database's folder", 0},
     {"origin = a\nguard = dbx/guard", "", 0},

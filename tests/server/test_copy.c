@@ -294,11 +294,47 @@ test_open_refused(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Envelopes go along, dropped ones too; not what is beyond the end. */
+static void
+test_links(void **state)
+{
+	AUTO(buf) payload = BUF_INIT(4096);
+	struct store_envelopes counts;
+	struct store_link dropped;
+	struct store_reader *r;
+	struct error err = {0};
+
+	(void)state;
+	log_grow(&w.from, 20);
+	for (uint64_t n = 0; n < 6; n++)
+		log_grow_statement(&w.from, n / 2, (unsigned)(n % 2));
+	statement_make(1, &payload);
+	dropped = statement_link(&w.from.hasher, buf_bytes(&payload), 0, 0);
+	must(store_memory.drop_envelope(w.from.store, &dropped.s, &err), &err);
+	copy_all(0, 25);
+	must(copy_links(&w.copy, w.reader, 25, &err), &err);
+	r = store_memory.reader_open(w.store, &err);
+	must(store_memory.count_envelopes(r, &counts, &err), &err);
+	assert_int_equal(counts.kept, 2);
+	assert_int_equal(counts.dropped, 1);
+	refused(store_memory.read_envelope(
+		    r, hash_bytes(&dropped.s), UINT64_MAX, NULL, &err),
+	    &err, ERR_NOTFOUND, "envelope-dropped");
+	store_memory.reader_close(r);
+	w.from.size = 25; /* what was copied */
+	copy_is_sound();
+	err = (struct error){0};
+	faulty.append = ERR_IO;
+	refused(copy_links(&w.copy, w.reader, 25, &err), &err, ERR_IO,
+	    "store-unknown");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_full_copy),
+	    TEST(test_links),
 	    TEST(test_goes_on),
 	    TEST(test_flush),
 	    TEST(test_large_entries),

@@ -76,7 +76,9 @@ index_make(struct index_row *rows, size_t count, uint64_t marker)
 	struct error err = {0};
 
 	must(index_reset(w.log.index, &err), &err);
-	must(index_append(w.log.index, rows, count, marker, &root, &err), &err);
+	must(index_append(w.log.index, rows, count,
+		 &(struct index_marker){marker, root, 0}, &err),
+	    &err);
 }
 
 static void
@@ -324,9 +326,8 @@ test_wrong_index(void **state)
 	     i++) {
 		const struct index_case *c = &index_cases[i];
 		struct index_row *rows = log_rows(&w.log, ENTRIES);
-		uint64_t size = NONE;
+		struct index_marker marker;
 		struct error err = {0};
-		struct hash root;
 
 		if (c->change >= 0)
 			rows[c->change].key.b[9] ^= 1;
@@ -337,8 +338,8 @@ test_wrong_index(void **state)
 		index_make(rows + c->from, c->count, c->marker);
 		free(rows);
 		run_mended(c->names);
-		must(index_marker(w.log.index, &size, &root, &err), &err);
-		assert_int_equal(size, 0);
+		must(index_marker(w.log.index, &marker, &err), &err);
+		assert_int_equal(marker.size, 0);
 	}
 }
 
@@ -356,8 +357,8 @@ test_wrong_marker(void **state)
 	rows = log_rows(&w.log, MARKER);
 	root = log_root(&w.log, MARKER);
 	root.b[0] ^= 1;
-	must(index_append(
-		 w.log.index, rows, MARKER * LOOKUP_ROWS, MARKER, &root, &err),
+	must(index_append(w.log.index, rows, MARKER * LOOKUP_ROWS,
+		 &(struct index_marker){MARKER, root, 0}, &err),
 	    &err);
 	w.parts.index = NULL;
 	run_clean();
@@ -366,8 +367,8 @@ test_wrong_marker(void **state)
 	free(rows);
 	rows = log_rows(&w.log, ENTRIES);
 	root = log_root(&w.log, ENTRIES);
-	must(index_append(w.log.index, rows, ENTRIES * LOOKUP_ROWS, ENTRIES + 1,
-		 &root, &err),
+	must(index_append(w.log.index, rows, ENTRIES * LOOKUP_ROWS,
+		 &(struct index_marker){ENTRIES + 1, root, 0}, &err),
 	    &err);
 	run_mended("covers 701 entries");
 	free(rows);
@@ -435,6 +436,154 @@ test_large(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* The index as the look-up makes it, with the rows of links. */
+static void
+index_with_links(uint64_t links)
+{
+	struct index_row *rows = log_rows(&w.log, ENTRIES);
+	size_t count = ENTRIES * LOOKUP_ROWS;
+	struct error err = {0};
+
+	rows = reallocarray(rows, count + 1000, sizeof(*rows));
+	assert_non_null(rows);
+	for (uint64_t n = 0; ENTRIES + n < w.log.size; n++) {
+		AUTO(buf) payload = BUF_INIT(4096);
+		AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+		AUTO(entry) e = {0};
+		AUTO(catalog) c = {0};
+		struct lookup_keys keys;
+
+		statement_make(n, &payload);
+		statement_leaf_make(buf_bytes(&payload), 0, &leaf);
+		must(entry_parse(buf_bytes(&leaf), &e, &err), &err);
+		must(catalog_read(&w.log.hasher, BYTES_LIT(DSSE_IN_TOTO),
+			 buf_bytes(&payload), &e, &c, &err),
+		    &err);
+		lookup_keys_of(
+		    &w.log.hasher, &e, &w.log.leaves[ENTRIES + n], &keys);
+		rows[count++] =
+		    (struct index_row){INDEX_LEAF, keys.leaf, ENTRIES + n};
+		rows[count++] =
+		    (struct index_row){INDEX_DIGEST, keys.digest, ENTRIES + n};
+		rows[count++] =
+		    (struct index_row){INDEX_SIGNER, keys.signer, ENTRIES + n};
+		for (size_t k = 0; n < links && k < c.count; k++)
+			rows[count++] = (struct index_row){
+			    c.keys[k].kind, c.keys[k].key, ENTRIES + n};
+	}
+	must(index_reset(w.log.index, &err), &err);
+	must(index_append(w.log.index, rows, count,
+		 &(struct index_marker){
+		     w.log.size, log_root(&w.log, w.log.size), links},
+		 &err),
+	    &err);
+	free(rows);
+}
+
+/* Envelopes and their rows, dropped ones, and each thing that can be wrong. */
+static void
+test_envelopes(void **state)
+{
+	AUTO(buf) payload = BUF_INIT(4096);
+	struct store_link link;
+	struct store_batch b = {.link_count = 1, .links = &link};
+	struct error err = {0};
+
+	(void)state;
+	log_grow(&w.log, ENTRIES);
+	for (uint64_t n = 0; n < 5; n++)
+		log_grow_statement(&w.log, n, 0);
+	sign_all();
+	index_sound(); /* of entries alone: behind, and that is right */
+	run_clean();
+	assert_int_equal(w.result.envelopes, 5);
+	index_with_links(5);
+	run_clean();
+	assert_true(w.result.index_rows > ENTRIES * LOOKUP_ROWS + 20);
+	/* rows of a link that is not counted as known, and the other way */
+	index_with_links(4);
+	run_clean();
+	{
+		struct index_marker m;
+
+		must(index_marker(w.log.index, &m, &err), &err);
+		m.links = 5;
+		must(index_append(w.log.index, NULL, 0, &m, &err), &err);
+	}
+	run_mended("other ones");
+	index_with_links(5);
+	statement_make(2, &payload);
+	link = statement_link(&w.log.hasher, buf_bytes(&payload), 0, 0);
+	must(store_memory.drop_envelope(w.log.store, &link.s, &err), &err);
+	run_mended("other ones"); /* its rows are to be taken out */
+	assert_int_equal(w.result.envelopes, 4);
+	assert_int_equal(w.result.dropped, 1);
+	run_clean();
+	/* a link to an entry that logs something else */
+	buf_clear(&payload);
+	statement_make(77, &payload);
+	link = statement_link(&w.log.hasher, buf_bytes(&payload), 0, 3);
+	b.first = w.log.size;
+	must(store_memory.append(w.log.store, &b, &err), &err);
+	run(1, 0, "entry 3 does not log it");
+	w.parts.repair = true;
+	run(1, 0, "entry 3 does not log it");
+}
+
+/* Stored bytes that are not what the digests say; statements of no kind. */
+static void
+test_wrong_envelopes(void **state)
+{
+	static const struct {
+		const char *type, *payload;
+		bool other_digest;
+		const char *names;
+	} cases[] = {
+	    {DSSE_IN_TOTO, "{}", false, "envelope "},
+	    {"text/plain", "{}", false, "only signed models"},
+	    {DSSE_IN_TOTO, "{}", true, "other digests"},
+	};
+	struct error err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+		AUTO(entry) e = {0};
+		uint8_t digest[64], raw[32] = {1}, signature[64] = {1};
+		AUTO(buf) spki = BUF_INIT(64);
+		struct bytes type = bytes_str(cases[i].type);
+		struct bytes payload = bytes_str(cases[i].payload), text;
+		struct store_link link;
+		struct store_batch b = {.count = 1,
+		    .leaves = &text,
+		    .link_count = 1,
+		    .links = &link};
+		void *none = NULL;
+
+		assert_int_equal(teardown(&none), 0);
+		assert_int_equal(setup(&none), 0);
+		ed25519_spki_put(&spki, BYTES_OF(raw));
+		must(dsse_digest(DIGEST_SHA512, type, payload, digest, &err),
+		    &err);
+		must(entry_fill(&e, BYTES_OF(digest), BYTES_OF(signature),
+			 buf_bytes(&spki), false, &err),
+		    &err);
+		entry_format(&e, &leaf);
+		must(envelope_link(
+			 &w.log.hasher, type, payload, &e, &link, &err),
+		    &err);
+		if (cases[i].other_digest)
+			link.payload = BYTES_LIT("{ }");
+		text = buf_bytes(&leaf);
+		log_note(&w.log, text);
+		must(tree_append(w.log.tree, w.log.leaves, 1, &err), &err);
+		must(store_memory.append(w.log.store, &b, &err), &err);
+		tree_commit(w.log.tree);
+		sign_all();
+		run(1, 0, cases[i].names);
+	}
+}
+
 int
 main(void)
 {
@@ -449,6 +598,8 @@ main(void)
 	    TEST(test_missing_tile),
 	    TEST(test_wrong_index),
 	    TEST(test_wrong_marker),
+	    TEST(test_envelopes),
+	    TEST(test_wrong_envelopes),
 	    TEST(test_not_finished),
 	    TEST(test_large),
 	};

@@ -181,6 +181,56 @@ test_bodies_at_the_limit(void **state)
 	assert_int_equal(stats().body_bytes, 0);
 }
 
+#define LARGE_BODY (MAX_BODY + 500)
+
+/* One path takes more; nothing that only looks like it. */
+static void
+test_large_path(void **state)
+{
+	static const struct {
+		const char *target;
+		bool large;
+	} cases[] = {
+	    {"/large", true},
+	    {"/large?a=b", true},
+	    {"/large/", false},
+	    {"/larg", false},
+	    {"/Large", false},
+	    {"/x?/large", false},
+	};
+	static char request[4 * MAX_BODY];
+	struct httpd_options o = usual;
+	struct answer a;
+
+	(void)state;
+	o.large_path = "/large";
+	o.max_large_body = LARGE_BODY;
+	serve(o);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t n = MAX_BODY; n <= LARGE_BODY + 1; n++) {
+			bool fits;
+
+			if (n == MAX_BODY + 2)
+				n = LARGE_BODY;
+			fits = n <= (cases[i].large ? LARGE_BODY : MAX_BODY);
+			(void)snprintf(request, sizeof(request),
+			    "POST %s" H "Content-Length: %zu\r\n\r\n%0*d",
+			    cases[i].target, n, (int)n, 0);
+			ask(request, &a);
+			assert_int_equal(a.status, fits ? 200 : 413);
+			if (!fits)
+				assert_non_null(strstr(a.body,
+				    cases[i].large ? "4596 bytes"
+						   : "4096 bytes"));
+			(void)snprintf(request, sizeof(request),
+			    "POST %s" H "Transfer-Encoding: chunked\r\n\r\n"
+			    "%zx\r\n%0*d\r\n0\r\n\r\n",
+			    cases[i].target, n, (int)n, 0);
+			ask(request, &a);
+			assert_int_equal(a.status, fits ? 200 : 413);
+		}
+}
+
 /* The refusal must be readable by a client that is still sending. */
 static void
 test_refused_while_sending(void **state)
@@ -492,6 +542,7 @@ main(void)
 	    T(test_answers),
 	    T(test_nul_and_huge_heads),
 	    T(test_bodies_at_the_limit),
+	    T(test_large_path),
 	    T(test_refused_while_sending),
 	    T(test_keep_alive_and_pipeline),
 	    T(test_fixed_answers),

@@ -127,7 +127,12 @@ add_to(struct lookup *l, uint64_t first, uint64_t end, struct error *err)
 		abort();
 	for (size_t i = 0; i < count; i++)
 		keys[i] = keys_of(first + i);
-	ok = lookup_add(l, first, keys, count, end, &root, err);
+	ok = lookup_add(l,
+	    &(struct lookup_batch){.first = first,
+		.keys = keys,
+		.count = count,
+		.marker = {end, root, LOOKUP_LINKS_SAME}},
+	    err);
 	free(keys);
 	return ok;
 }
@@ -212,13 +217,13 @@ check_all(struct place *p, uint64_t size)
 static void
 marker_is(struct place *p, uint64_t size)
 {
-	struct hash root, want = size ? root_of(size) : (struct hash){{0}};
+	struct hash want = size ? root_of(size) : (struct hash){{0}};
 	struct error err = {0};
-	uint64_t got = 77;
+	struct index_marker got;
 
-	must(index_marker(p->file, &got, &root, &err), &err);
-	assert_true(got == size);
-	assert_true(hash_equal(&root, &want));
+	must(index_marker(p->file, &got, &err), &err);
+	assert_true(got.size == size);
+	assert_true(hash_equal(&got.root, &want));
 }
 
 static void
@@ -388,7 +393,11 @@ test_shared_chain(void **state)
 		    .digest.b[HASH_LEN - 1] = (uint8_t)(i / 2),
 		    .signer.b[HASH_LEN - 1] = (uint8_t)(i % 2),
 		};
-	must(lookup_add(p.lookup, 0, keys, 256, 256, &root, &err), &err);
+	must(lookup_add(p.lookup,
+		 &(struct lookup_batch){
+		     .keys = keys, .count = 256, .marker = {256, root, 0}},
+		 &err),
+	    &err);
 	for (uint64_t i = 0; i < 256; i++) {
 		uint64_t out[4], complete;
 		size_t count;
@@ -462,8 +471,7 @@ static void
 test_flush_waits(void **state)
 {
 	struct place p;
-	uint64_t marker = 77;
-	struct hash root;
+	struct index_marker marker;
 	struct error err = {0};
 	size_t tail;
 
@@ -474,10 +482,94 @@ test_flush_waits(void **state)
 	nap();
 	lookup_flush_now(p.lookup);
 	tail = lookup_tail(p.lookup);
-	must(index_marker(p.file, &marker, &root, &err), &err);
+	must(index_marker(p.file, &marker, &err), &err);
 	place_end(&p);
 	assert_int_equal(tail, 0);
-	assert_true(marker == LOOKUP_FLUSH_ENTRIES);
+	assert_true(marker.size == LOOKUP_FLUSH_ENTRIES);
+}
+
+/* Every page of a key's entries, from everywhere, is right. */
+static void
+check_links(
+    struct place *p, const struct hash *key, const uint64_t *want, size_t n)
+{
+	uint64_t out[16], complete;
+	struct error err = {0};
+	size_t count, a, k;
+
+	for (size_t max = 1; max <= 12; max++)
+		for (uint64_t from = 0; from < 60; from++) {
+			must(lookup_find(p->lookup, INDEX_MODEL, key, from,
+				 false, max, out, &count, &complete, &err),
+			    &err);
+			assert_int_equal(complete, 54);
+			for (a = 0; a < n && want[a] < from;)
+				a++;
+			for (k = 0; k < max && a + k < n; k++)
+				assert_int_equal(out[k], want[a + k]);
+			assert_int_equal(count, k);
+			must(lookup_find(p->lookup, INDEX_MODEL, key, from,
+				 true, max, out, &count, &complete, &err),
+			    &err);
+			while (a < n && want[a] <= from)
+				a++;
+			for (k = 0; k < max && k < a; k++)
+				assert_int_equal(out[k], want[a - 1 - k]);
+			assert_int_equal(count, k);
+		}
+}
+
+/* Rows of links: those of new entries in order, and of entries that were there
+ * before in any order; found in order either way, in memory and in the file. */
+static void
+test_links(void **state)
+{
+	static const uint64_t late[] = {5, 1, 30, 2, 3, 31, 4};
+	struct hash key = key_of(INDEX_MODEL, 1),
+		    other = key_of(INDEX_MODEL, 2);
+	struct index_row rows[20];
+	struct lookup_batch b = {.first = 40, .rows = rows};
+	struct place p;
+	struct error err = {0};
+	struct index_marker marker;
+	uint64_t want[16];
+	size_t n = 0;
+
+	(void)state;
+	place_make(&p);
+	add(&p, 0, 40);
+	for (size_t i = 0; i < 7; i++) {
+		rows[b.row_count++] =
+		    (struct index_row){INDEX_MODEL, key, late[i]};
+		rows[b.row_count++] =
+		    (struct index_row){INDEX_VERSION, key, late[i] + 1};
+	}
+	rows[b.row_count++] = (struct index_row){INDEX_MODEL, other, 6};
+	b.marker = (struct index_marker){40, root_of(40), 9};
+	must(lookup_add(p.lookup, &b, &err), &err);
+	add(&p, 40, 50); /* links: as before */
+	b.first = 50;
+	b.row_count = 0;
+	for (uint64_t i = 50; i < 54; i++)
+		rows[b.row_count++] = (struct index_row){INDEX_MODEL, key, i};
+	b.keys = calloc(4, sizeof(struct lookup_keys));
+	b.count = 4;
+	b.marker = (struct index_marker){54, root_of(54), 14};
+	must(lookup_add(p.lookup, &b, &err), &err);
+	free((void *)(uintptr_t)b.keys);
+	for (uint64_t i = 0; i < 60; i++)
+		if ((i >= 1 && i <= 5) || i == 30 || i == 31 ||
+		    (i >= 50 && i < 54))
+			want[n++] = i;
+	check_links(&p, &key, want, n);
+	start(&p);
+	lookup_flush_now(p.lookup);
+	assert_int_equal(lookup_tail(p.lookup), 0);
+	assert_int_equal(lookup_stored(p.lookup), 54);
+	check_links(&p, &key, want, n);
+	must(index_marker(p.file, &marker, &err), &err);
+	assert_int_equal(marker.links, 14);
+	place_end(&p);
 }
 
 /* The limit counts what is in memory and what is to come; a refused batch
@@ -502,17 +594,24 @@ test_behind(void **state)
 
 		for (size_t i = 0; i < 3; i++) {
 			err = (struct error){0};
-			assert_false(
-			    lookup_add(p.lookup, size, keys, left + beyond[i],
-				size + left + beyond[i], &root, &err));
+			assert_false(lookup_add(p.lookup,
+			    &(struct lookup_batch){.first = size,
+				.keys = keys,
+				.count = left + beyond[i],
+				.marker = {size + left + beyond[i], root, 0}},
+			    &err));
 			assert_int_equal(err.code, ERR_UNAVAILABLE);
 			assert_string_equal(
 			    error_reason_name(&err), "index-behind");
 			assert_int_equal(lookup_tail(p.lookup), size);
 		}
 		err = (struct error){0};
-		must(lookup_add(p.lookup, size, keys, 10000, size + 10000,
-			 &root, &err),
+		must(lookup_add(p.lookup,
+			 &(struct lookup_batch){.first = size,
+			     .keys = keys,
+			     .count = 10000,
+			     .marker = {size + 10000, root, 0}},
+			 &err),
 		    &err);
 	}
 	assert_int_equal(lookup_tail(p.lookup), LOOKUP_TAIL_MAX);
@@ -910,6 +1009,7 @@ main(void)
 	    cmocka_unit_test(test_shared_chain),
 	    cmocka_unit_test(test_flushes_itself),
 	    cmocka_unit_test(test_flush_waits),
+	    cmocka_unit_test(test_links),
 	    cmocka_unit_test(test_behind),
 	    cmocka_unit_test(test_flush_fails),
 	    cmocka_unit_test(test_reopened),

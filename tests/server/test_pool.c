@@ -394,6 +394,43 @@ test_larger_than_all(void **state)
 	pool_close(p);
 }
 
+/* Envelopes count; those of known leaves are in no flight. */
+static void
+test_envelopes(void **state)
+{
+	struct pool *p = pool_make(10, 1000);
+	struct enclosure x = {
+	    .link = {.type = BYTES_LIT("type"), .payload.len = 396}};
+	struct item items[4];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		item_make(&items[i], i == 3 ? 1 : 0, 100);
+	items[0].s.enclosure = items[1].s.enclosure = &x;
+	items[0].s.known = items[1].s.known = true;
+	items[3].s.enclosure = &x;
+	put(p, &items[0]);
+	load_is(p, 1, 500);
+	put(p, &items[1]); /* does not join */
+	load_is(p, 2, 1000);
+	put_refused(p, &items[3], "queue-full");
+	assert_false(pool_join(p, &items[2].s)); /* nor is it joined */
+	pool_finish(p, take(p, 10, 500, 1));
+	assert_int_equal(items[0].done, 1);
+	load_is(p, 1, 500);
+	pool_finish(p, take(p, 10, 500, 1));
+	put(p, &items[3]);
+	release(&items[2], 1);
+	item_make(&items[2], 1, 100);
+	assert_true(pool_join(p, &items[2].s));
+	items[3].s.enclosed = true;
+	pool_finish(p, take(p, 10, 10000, 1));
+	assert_true(items[2].s.enclosed); /* its twin was */
+	load_is(p, 0, 0);
+	release(items, 4);
+	pool_close(p);
+}
+
 static void
 reserve_bytes(struct pool *p, size_t entries, size_t bytes, bool want)
 {
@@ -837,6 +874,7 @@ main(void)
 	    cmocka_unit_test(test_epoch),
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_larger_than_all),
+	    cmocka_unit_test(test_envelopes),
 	    cmocka_unit_test(test_reserve_all_or_nothing),
 	    cmocka_unit_test(test_reserve_used),
 	    cmocka_unit_test(test_reserve_bytes),

@@ -477,8 +477,8 @@ index_make(uint64_t marker, bool sound)
 		root.b[5] ^= 1;
 		memset(&rows[0].key, 0xee, HASH_LEN);
 	}
-	must(index_append(w.log.index, rows, (size_t)size * LOOKUP_ROWS, marker,
-		 &root, &err),
+	must(index_append(w.log.index, rows, (size_t)size * LOOKUP_ROWS,
+		 &(struct index_marker){marker, root, 0}, &err),
 	    &err);
 	free(rows);
 	/* A look-up that sees it from its start on. */
@@ -491,11 +491,10 @@ static uint64_t
 index_size(void)
 {
 	struct error err = {0};
-	struct hash root;
-	uint64_t size = NONE;
+	struct index_marker marker;
 
-	must(index_marker(w.log.index, &size, &root, &err), &err);
-	return size;
+	must(index_marker(w.log.index, &marker, &err), &err);
+	return marker.size;
 }
 
 static const struct index_case {
@@ -621,6 +620,113 @@ test_index_many(void **state)
 	log_close(&w.log);
 }
 
+/* Links are replayed from where the index knows them, whatever entries they
+ * are of, and what is unsound is left out. */
+static void
+test_links(void **state)
+{
+	static const struct {
+		uint64_t marker, links; /* of the index */
+		bool sound;
+		size_t found[4]; /* of statements 0 to 3 */
+	} cases[] = {
+	    {0, 0, true, {1, 2, 1, 1}},
+	    {305, 0, true, {1, 2, 1, 1}},
+	    {305, 2, true, {0, 1, 1, 1}},
+	    {300, 3, true, {0, 0, 1, 1}},
+	    {305, 5, true, {0, 0, 0, 0}},
+	    {305, 5, false, {1, 2, 1, 1}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct index_marker m = {
+		    .size = cases[i].marker, .links = cases[i].links};
+		struct head head = {0};
+		struct recover_parts p;
+		struct error err = {0};
+		uint64_t at[8];
+
+		memset(&w, 0, sizeof(w));
+		log_open(&w.log);
+		log_grow(&w.log, 300);
+		assert_int_equal(log_grow_statement(&w.log, 0, 0), 1);
+		assert_int_equal(log_grow_statement(&w.log, 1, 0), 2);
+		assert_int_equal(log_grow_statement(&w.log, 1, 1), 3);
+		assert_int_equal(log_grow_statement(&w.log, 2, 0), 4);
+		assert_int_equal(log_grow_statement(&w.log, 3, 0), 5);
+		m.root = log_root(&w.log, m.size);
+		m.root.b[0] ^= !cases[i].sound;
+		must(index_append(w.log.index, NULL, 0, &m, &err), &err);
+		lookup_close(w.log.lookup);
+		w.log.lookup = lookup_open(w.log.index, &err);
+		head.size = w.log.size;
+		head.root = log_root(&w.log, w.log.size);
+		p = parts();
+		must(recover_index(&p, &head, &err), &err);
+		for (unsigned n = 0; n < 4; n++)
+			assert_int_equal(log_find_statement(&w.log, n, at),
+			    cases[i].found[n]);
+		must(lookup_start(w.log.lookup, &err), &err);
+		lookup_flush_now(w.log.lookup);
+		must(index_marker(w.log.index, &m, &err), &err);
+		if (m.size == 0) /* there was nothing to do */
+			assert_int_equal(cases[i].links, 5);
+		else
+			assert_int_equal(m.links, 5);
+		log_close(&w.log);
+	}
+}
+
+/* Beyond the head nothing is found, nor counted as known. */
+static void
+test_links_of_head(void **state)
+{
+	struct head head = {0};
+	struct index_marker m;
+	struct recover_parts p;
+	struct error err = {0};
+	uint64_t at[8];
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	log_open(&w.log);
+	log_grow(&w.log, 30);
+	for (unsigned n = 0; n < 6; n++)
+		log_grow_statement(&w.log, n, 0);
+	head.size = 33;
+	head.root = log_root(&w.log, 33);
+	p = parts();
+	must(recover_index(&p, &head, &err), &err);
+	for (unsigned n = 0; n < 6; n++)
+		assert_int_equal(
+		    log_find_statement(&w.log, n, at), n < 3 ? 1 : 0);
+	must(lookup_start(w.log.lookup, &err), &err);
+	lookup_flush_now(w.log.lookup);
+	must(index_marker(w.log.index, &m, &err), &err);
+	assert_int_equal(m.links, 3);
+	log_close(&w.log);
+}
+
+static void
+test_links_refused(void **state)
+{
+	struct head head = {0};
+	struct recover_parts p;
+	struct error err = {0};
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	log_open(&w.log);
+	log_grow_statement(&w.log, 1, 0);
+	head.size = 1;
+	head.root = log_root(&w.log, 1);
+	p = parts();
+	faulty.envelope = ERR_IO;
+	refused(recover_index(&p, &head, &err), &err, ERR_IO, "store-unknown");
+	log_close(&w.log);
+}
+
 int
 main(void)
 {
@@ -642,6 +748,9 @@ main(void)
 	    cmocka_unit_test(test_index_of_head),
 	    cmocka_unit_test(test_index_refused),
 	    cmocka_unit_test(test_index_many),
+	    cmocka_unit_test(test_links),
+	    cmocka_unit_test(test_links_of_head),
+	    cmocka_unit_test(test_links_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

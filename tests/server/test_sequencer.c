@@ -29,6 +29,9 @@ __wrap_pwrite(int fd, const void *data, size_t len, off_t at)
 /* One submission, and what its owner saw. */
 struct asked {
 	struct submission s;
+	struct enclosure enclosure;
+	struct catalog_key key;
+	struct buf payload;
 	unsigned answers;
 	unsigned order;	    /* of its answer, from 1 */
 	uint64_t published; /* size of the newest head when it was answered */
@@ -170,8 +173,10 @@ static void
 world_close(void)
 {
 	stop();
-	for (size_t i = 0; i < w.count; i++)
+	for (size_t i = 0; i < w.count; i++) {
 		submission_release(&w.asked[i].s);
+		buf_release(&w.asked[i].payload);
+	}
 	pool_close(w.pool);
 	head_slot_close(w.heads);
 	health_close(w.health);
@@ -199,6 +204,55 @@ submit(uint64_t number)
 	must(entry_parse(buf_bytes(&a->s.leaf), &e, &err), &err);
 	merkle_leaf(&w.log.hasher, buf_bytes(&a->s.leaf), &leaf);
 	lookup_keys_of(&w.log.hasher, &e, &leaf, &a->s.keys);
+	do
+		r = pool_put(w.pool, &a->s, pool_epoch(w.pool), &err);
+	while (r == POOL_LOOK_AGAIN);
+	assert_int_equal(r, POOL_TAKEN);
+	w.count++;
+}
+
+/* Gives what was asked for last an envelope, before it is submitted: `n` is
+ * what it says, and its one key. */
+static void
+enclose(struct asked *a, uint8_t n, uint64_t first)
+{
+	struct error err = {0};
+
+	buf_init(&a->payload, 64);
+	buf_printf(&a->payload, "payload %u", n);
+	memset(&a->key.key, n, sizeof(a->key.key));
+	a->key.kind = INDEX_MODEL;
+	must(envelope_link(&w.log.hasher, BYTES_LIT("a/type"),
+		 buf_bytes(&a->payload), NULL, &a->enclosure.link, &err),
+	    &err);
+	a->enclosure.link.index = first;
+	a->enclosure.catalog.keys = &a->key;
+	a->enclosure.catalog.count = 1;
+	a->s.enclosure = &a->enclosure;
+}
+
+/* Submits entry `number` with envelope `n`, or (known) that for `index`. */
+static void
+submit_enclosed(uint64_t number, uint8_t n, uint64_t known, uint64_t first)
+{
+	struct asked *a = &w.asked[w.count];
+	enum pool_result r;
+	AUTO(entry) e = {0};
+	struct error err = {0};
+	struct hash leaf;
+
+	*a = (struct asked){.s = {.done = done, .arg = a, .index = NONE}};
+	buf_init(&a->s.leaf, ENTRY_LEAF_MAX);
+	leaf_make(number, &a->s.leaf);
+	must(entry_parse(buf_bytes(&a->s.leaf), &e, &err), &err);
+	merkle_leaf(&w.log.hasher, buf_bytes(&a->s.leaf), &leaf);
+	lookup_keys_of(&w.log.hasher, &e, &leaf, &a->s.keys);
+	if (known != NONE) {
+		a->s.known = true;
+		a->s.index = known;
+	}
+	enclose(a, n, first);
+	sha256(&w.log.hasher, e.key.spki, &a->enclosure.link.signer);
 	do
 		r = pool_put(w.pool, &a->s, pool_epoch(w.pool), &err);
 	while (r == POOL_LOOK_AGAIN);
@@ -666,6 +720,102 @@ test_compact_fails(void **state)
 	world_close();
 }
 
+/* Envelope `n` is stored, and found at `index` alone. */
+static void
+envelope_is(uint8_t n, uint64_t index)
+{
+	struct store_reader *r;
+	struct store_link link;
+	char payload[32];
+	struct hash key;
+	struct error err = {0};
+	uint64_t at[8];
+
+	(void)snprintf(payload, sizeof(payload), "payload %u", n);
+	must(envelope_link(&w.log.hasher, BYTES_LIT("a/type"),
+		 bytes_str(payload), NULL, &link, &err),
+	    &err);
+	r = store_memory.reader_open(w.log.store, &err);
+	must(store_memory.read_envelope(
+		 r, hash_bytes(&link.s), w.log.size, NULL, &err),
+	    &err);
+	store_memory.reader_close(r);
+	memset(&key, n, sizeof(key));
+	assert_int_equal(log_find(&w.log, INDEX_MODEL, &key, at), 1);
+	assert_int_equal(at[0], index);
+}
+
+/* With entries, after them, and of entries that were there before. */
+static void
+test_envelopes(void **state)
+{
+	unsigned heads;
+
+	(void)state;
+	world_open(START, START, START);
+	start();
+	submit_enclosed(START, 1, NONE, ENCLOSURE_FIRST);
+	submit(START + 1);
+	await(2);
+	submit_enclosed(START + 2, 2, NONE, 1); /* its signer's first */
+	await(1);
+	/* nothing is signed for these */
+	heads = (unsigned)place_guard(&w.place).generation;
+	submit_enclosed(2, 3, 2, ENCLOSURE_FIRST);
+	submit_enclosed(START, 4, START, ENCLOSURE_FIRST);
+	await(2);
+	assert_int_equal(place_guard(&w.place).generation, heads);
+	/* the same link again changes nothing */
+	submit_enclosed(START, 1, START, 0);
+	await(1);
+	stop();
+	note_leaves(0, 3);
+	for (size_t i = 0; i < 3; i++)
+		acknowledged(&w.asked[i], START + i);
+	acknowledged(&w.asked[3], 2);
+	acknowledged(&w.asked[4], START);
+	acknowledged(&w.asked[5], START);
+	for (size_t i = 0; i < w.count; i++)
+		assert_int_equal(w.asked[i].s.enclosed, i != 1);
+	log_is_whole(START);
+	envelope_is(1, START);
+	envelope_is(2, 1);
+	envelope_is(3, 2);
+	envelope_is(4, START);
+	assert_int_equal(w.reported, 3);
+	nothing_told();
+	world_close();
+}
+
+/* Read back with another byte: doubt, and not a word to the submitter. */
+static void
+test_wrong_envelope(void **state)
+{
+	(void)state;
+	world_open(START, START, START);
+	faulty.other_envelope = true;
+	submit_enclosed(START, 1, NONE, ENCLOSURE_FIRST);
+	start();
+	await(1);
+	stop();
+	not_acknowledged(&w.asked[0], ERR_UNAVAILABLE, "log-latched");
+	assert_false(w.asked[0].s.enclosed);
+	assert_int_equal(w.asked[0].s.head != NULL, 0);
+	assert_string_equal(w.alarm, "log-latched");
+	head_is_old(START, START);
+	world_close();
+
+	world_open(START, START, START);
+	faulty.append = ERR_UNAVAILABLE;
+	submit_enclosed(2, 1, 2, ENCLOSURE_FIRST);
+	start();
+	await(1);
+	stop();
+	not_acknowledged(&w.asked[0], ERR_UNAVAILABLE, "disk-full");
+	assert_false(w.asked[0].s.enclosed);
+	world_close();
+}
+
 /* A log that is latched from its start on has no head. */
 static void
 test_no_head(void **state)
@@ -720,6 +870,8 @@ main(void)
 	    cmocka_unit_test(test_failures),
 	    cmocka_unit_test(test_doubt),
 	    cmocka_unit_test(test_compact_fails),
+	    cmocka_unit_test(test_envelopes),
+	    cmocka_unit_test(test_wrong_envelope),
 	    cmocka_unit_test(test_no_head),
 	    cmocka_unit_test(test_open_and_close),
 	};

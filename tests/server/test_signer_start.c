@@ -74,6 +74,20 @@ test_passphrase(void **state)
 	start_refused(ERR_DENIED, fx.pass);
 }
 
+/* What signs models does not sign a log. */
+static void
+test_kind_of_key(void **state)
+{
+	static const enum key_algorithm others[] = {
+	    KEY_ECDSA_P384, KEY_ECDSA_P521, KEY_RSA_2048};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		key_make(others[i], "");
+		start_refused(ERR_SYNTAX, key_algorithm_name(others[i]));
+	}
+}
+
 static void
 test_bad_origin(void **state)
 {
@@ -494,6 +508,7 @@ main(void)
 	    TEST(test_key_open_to_everyone),
 	    TEST(test_key_unreadable),
 	    TEST(test_passphrase),
+	    TEST(test_kind_of_key),
 	    TEST(test_bad_origin),
 	    TEST(test_two_signers),
 	    TEST(test_locks),

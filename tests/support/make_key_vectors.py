@@ -314,7 +314,14 @@ class Rsa:
     def __init__(self, size):
         self.size = size // 8
         p, q = prime(size // 2, EXPONENTS), prime(size // 2, EXPONENTS)
+        self.p, self.q = p, q
         self.n, self.phi = p * q, (p - 1) * (q - 1)
+
+    def private(self, e=65537, d=None, p=None):
+        """RSAPrivateKey (RFC 8017, appendix A.1.2)."""
+        d, p = d or pow(e, -1, self.phi), p or self.p
+        parts = self.n, e, d, p, self.q, d % (p - 1), d % (self.q - 1)
+        return seq(*map(integer, (0, *parts, pow(self.q, -1, p))))
 
     def sign(self, block, e=65537):
         d = pow(e, -1, self.phi)
@@ -841,6 +848,45 @@ def openssl(*args, data):
     ).stdout
 
 
+def other_private_files(keys, rsa):
+    """What signs models beside P-256 and Ed25519, and what nobody takes."""
+    for c in CURVES[1:]:
+        d, q = keys[c.name]
+        yield f"{c.name}-sec1", pem("EC PRIVATE KEY", sec1(c, d, c.point(q)))
+        wrong = c.point(c.mul(d + 1, c.g))
+        yield f"{c.name}-wrong-public", pem(
+            "EC PRIVATE KEY", sec1(c, d, wrong)
+        )
+    algorithm = seq(oid(RSA_OID), NULL)
+    for size, key in rsa.items():
+        pkcs1 = key.private()
+        yield f"rsa{size}-pkcs1", pem("RSA PRIVATE KEY", pkcs1)
+        yield f"rsa{size}-pkcs8", pem("PRIVATE KEY", pkcs8(algorithm, pkcs1))
+    key = rsa[2048]
+    d = pow(65537, -1, key.phi)
+    for name, der in (
+        ("e-3", key.private(3)),
+        ("e-long", key.private(2**32 + 15)),
+        ("wrong-d", key.private(d=d + 2)),
+        ("wrong-p", key.private(p=key.p + 2)),
+        ("1024", Rsa(1024).private()),
+        ("2056", Rsa(2056).private()),
+    ):
+        yield f"rsa-{name}", pem("RSA PRIVATE KEY", der)
+    for name, args in (
+        ("k256", "-algorithm EC -pkeyopt ec_paramgen_curve:secp256k1"),
+        (
+            "p256-explicit",
+            "-algorithm EC -pkeyopt ec_paramgen_curve:P-256 "
+            "-pkeyopt ec_param_enc:explicit",
+        ),
+        ("ed448", "-algorithm ED448"),
+        ("x25519", "-algorithm X25519"),
+        ("rsa-pss", "-algorithm RSA-PSS"),
+    ):
+        yield name, openssl("genpkey", *args.split(), data=b"")
+
+
 def private_files(folder, keys, rsa):
     ec = "1.2.840.10045.2.1"
     ed = seq(oid("1.3.101.112"))
@@ -865,7 +911,6 @@ def private_files(folder, keys, rsa):
         "p384": pem("EC PRIVATE KEY", sec1(P384, keys["p384"][0])),
         "public": pem("PUBLIC KEY", P256.spki(point)),
         "damaged": pem("PRIVATE KEY", b"\x30\x03\x02\x01"),
-        "rsa": openssl("genpkey", "-algorithm", "RSA", data=b""),
     }
     files["p256-with-parameters"] = (
         pem("EC PARAMETERS", oid(P256.oid)) + files["p256-sec1"]
@@ -878,6 +923,7 @@ def private_files(folder, keys, rsa):
     files["p256-sec1-encrypted"] = openssl(
         *"ec -aes256 -passout pass:secret".split(), data=files["p256-sec1"]
     )
+    files.update(other_private_files(keys, rsa))
     for name, data in files.items():
         with open(os.path.join(folder, name + ".pem"), "wb") as f:
             f.write(data)

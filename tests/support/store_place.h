@@ -119,7 +119,11 @@ append(struct place *p, uint64_t first, size_t count,
 	struct bytes *leaves = calloc(count + 1, sizeof(*leaves));
 	for (size_t i = 0; i < count; i++)
 		leaves[i] = bytes_of(text[i], leaf_of(first + i, text[i]));
-	struct store_batch b = {first, count, leaves, tile_count, tiles};
+	struct store_batch b = {.first = first,
+	    .count = count,
+	    .leaves = leaves,
+	    .tile_count = tile_count,
+	    .tiles = tiles};
 	bool ok = p->backend->append(p->store, &b, err);
 	free(text);
 	free(leaves);
@@ -162,6 +166,23 @@ must_read(struct place *p, uint64_t first, uint64_t count)
 		 p->reader, first, count, count_leaf, &seen, &err),
 	    &err);
 	assert_int_equal(seen, count);
+}
+
+/* Envelope `n`, linked from entry `index` by signer `signer`: everything about
+ * it follows from its number. `text` is its payload's place. */
+#define PAYLOAD_MAX 9000
+
+static inline struct store_link
+link_of(unsigned n, unsigned signer, uint64_t index, uint8_t text[PAYLOAD_MAX])
+{
+	struct store_link l = {.index = index, .type = BYTES_LIT("a/type")};
+	memset(l.s.b, 0x40 + (int)n, sizeof(l.s.b));
+	memset(l.sha384, 0x80 + (int)n, sizeof(l.sha384));
+	memset(l.sha512, 0xc0 + (int)n, sizeof(l.sha512));
+	memset(l.signer.b, (int)signer, sizeof(l.signer.b));
+	memset(text, (int)n + 1, PAYLOAD_MAX);
+	l.payload = bytes_of(text, n == 3 ? 0 : PAYLOAD_MAX - n);
+	return l;
 }
 
 #endif

@@ -219,6 +219,59 @@ test_well_formed(void **state)
 		    nested_is_well_formed(depth), depth <= DER_MAX_DEPTH);
 }
 
+/* What der_put writes, der_take reads, at every form of length. */
+static void
+test_put(void **state)
+{
+	static const size_t lens[] = {
+	    0, 1, 127, 128, 255, 256, 65535, 65536, DER_MAX_LEN};
+	static uint8_t zeros[DER_MAX_LEN + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		struct buf out = BUF_INIT(DER_MAX_LEN + 5);
+		struct bytes value;
+		struct error err = {0};
+		struct reader r;
+
+		der_put(&out, DER_OCTET_STRING, bytes_of(zeros, lens[i]));
+		assert_true(buf_ok(&out, &err));
+		reader_init(&r, buf_bytes(&out));
+		assert_true(der_take(&r, DER_OCTET_STRING, &value));
+		assert_int_equal(value.len, lens[i]);
+		assert_true(reader_done(&r));
+		if (i + 1 == sizeof(lens) / sizeof(lens[0]))
+			der_put(&out, DER_OCTET_STRING, BYTES_OF(zeros));
+		assert_int_equal(out.failed, lens[i] == DER_MAX_LEN);
+		buf_release(&out);
+	}
+}
+
+static void
+test_put_unsigned(void **state)
+{
+	static const struct {
+		struct bytes number, der;
+	} numbers[] = {
+	    {{0}, BYTES_LIT("\x02\x01\x00")},
+	    {BYTES_LIT("\x00\x00"), BYTES_LIT("\x02\x01\x00")},
+	    {BYTES_LIT("\x01"), BYTES_LIT("\x02\x01\x01")},
+	    {BYTES_LIT("\x7f"), BYTES_LIT("\x02\x01\x7f")},
+	    {BYTES_LIT("\x80"), BYTES_LIT("\x02\x02\x00\x80")},
+	    {BYTES_LIT("\x00\x00\x80\x00"), BYTES_LIT("\x02\x03\x00\x80\x00")},
+	    {BYTES_LIT("\x00\x7f\xff"), BYTES_LIT("\x02\x02\x7f\xff")},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct buf out = BUF_INIT(16);
+
+		der_put_unsigned(&out, numbers[i].number);
+		assert_true(bytes_equal(buf_bytes(&out), numbers[i].der));
+		buf_release(&out);
+	}
+}
+
 int
 main(void)
 {
@@ -227,6 +280,8 @@ main(void)
 	    cmocka_unit_test(test_lengths),
 	    cmocka_unit_test(test_enter),
 	    cmocka_unit_test(test_well_formed),
+	    cmocka_unit_test(test_put),
+	    cmocka_unit_test(test_put_unsigned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,22 @@ test_lengths(void **state)
 	    (struct bytes){0}, (struct bytes){0}, (struct bytes){0}));
 }
 
+/* RFC 8032 section 7.3: the seed of that key leads to that signature. */
+static void
+test_rfc_signature(void **state)
+{
+	static const char rfc_seed[] = "833fe62409237b9d62ec77587520911e"
+				       "9a759cec1d19755b7da901b96dca3d42";
+	uint8_t seed[ED25519_SEED_LEN], signature[ED25519_SIGNATURE_LEN];
+	struct signed_digest s;
+
+	(void)state;
+	rfc_case(&s);
+	assert_true(hex_decode(bytes_str(rfc_seed), seed, sizeof(seed)));
+	assert_true(ed25519ph_sign(seed, s.digest, signature));
+	assert_memory_equal(signature, s.signature, sizeof(signature));
+}
+
 /* libsodium's Ed25519ph, which wants the message, agrees. */
 static void
 test_against_libsodium(void **state)
@@ -102,6 +118,7 @@ test_against_libsodium(void **state)
 		uint8_t seed[crypto_sign_SEEDBYTES] = {(uint8_t)n, 7};
 		crypto_sign_ed25519ph_state signing;
 		struct signed_digest s;
+		uint8_t ours[ED25519_SIGNATURE_LEN];
 
 		message[n] = (uint8_t)(n * 31);
 		assert_int_equal(
@@ -113,6 +130,8 @@ test_against_libsodium(void **state)
 		assert_true(digest_compute(
 		    DIGEST_SHA512, bytes_of(message, n), s.digest, &err));
 		assert_true(verifies(&s));
+		assert_true(ed25519ph_sign(seed, s.digest, ours));
+		assert_memory_equal(ours, s.signature, sizeof(ours));
 		/* Pure Ed25519 over the same bytes is another thing. */
 		crypto_sign_detached(
 		    s.signature, NULL, s.digest, sizeof(s.digest), secret);
@@ -152,6 +171,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rfc),
+	    cmocka_unit_test(test_rfc_signature),
 	    cmocka_unit_test(test_every_bit),
 	    cmocka_unit_test(test_lengths),
 	    cmocka_unit_test(test_against_libsodium),

@@ -11,6 +11,8 @@
 
 #include "core/base/cleanup.h"
 #include "core/crypto/key.h"
+#include "core/crypto/private_key.h"
+#include "core/crypto/signer.h"
 #include "tests/support/vector_file.h"
 
 #define PEM_MAX (2 * PRIVATE_KEY_MAX_LEN)
@@ -56,6 +58,42 @@ load(const char *name, struct buf *out)
 	assert_true(vector_read(vector_own(path, inside), out));
 }
 
+/* Signs a digest by a signer of the key; no other digest gets a signature. */
+static void
+check_signer(struct private_key *key, struct key_verifier *v)
+{
+	enum digest_algorithm alg =
+	    key_digest_algorithm(private_key_algorithm(key));
+	AUTO(buf) signature = BUF_INIT(SIGNATURE_MAX_LEN);
+	AUTO(buf) none = BUF_INIT(10);
+	AUTO(signer) signer = {0};
+	struct public_key public;
+	uint8_t digest[DIGEST_MAX_LEN];
+	struct bytes right = bytes_of(digest, digest_len(alg));
+	struct error err = {0};
+
+	assert_true(digest_compute(alg, BYTES_LIT("message"), digest, &err));
+	assert_true(signer_of_key(key, &signer, &err));
+	assert_int_equal(signer.algorithm, private_key_algorithm(key));
+	assert_true(public_key_parse(buf_bytes(&signer.spki), &public, &err));
+	assert_true(signer.sign(signer.arg, alg, right, &signature, &err));
+	assert_true(key_verify_digest(
+	    v, &public, alg, right, buf_bytes(&signature), &err));
+	assert_false(signer.sign(signer.arg, alg, right, &none, &err));
+	assert_int_equal(err.code, ERR_LIMIT);
+	buf_clear(&signature);
+	for (size_t i = DIGEST_SHA256; i <= DIGEST_SHA512; i++) {
+		enum digest_algorithm other = (enum digest_algorithm)i;
+
+		err = (struct error){0};
+		assert_false(signer.sign(signer.arg, other,
+		    bytes_of(digest, digest_len(other) - (other == alg)),
+		    &signature, &err));
+		assert_int_equal(err.code, ERR_USAGE);
+	}
+	assert_int_equal(signature.len, 0);
+}
+
 /* A signature by `key` verifies under its public half, and only as it is. */
 static void
 check_works(struct private_key *key)
@@ -77,6 +115,7 @@ check_works(struct private_key *key)
 	assert_false(key_verify_message(v, &public, BYTES_LIT("to be singed"),
 	    buf_bytes(&signature), &err));
 	assert_int_equal(err.code, ERR_BADSIG);
+	check_signer(key, v);
 	key_verifier_close(v);
 	assert_int_equal(ERR_peek_error(), 0);
 }
@@ -106,8 +145,30 @@ static const struct {
     {"p256-wrong-public", "", 0, ERR_SYNTAX},
     {"p256-zero", "", 0, ERR_SYNTAX},
     {"p256-order", "", 0, ERR_SYNTAX},
-    {"p384", "", 0, ERR_SYNTAX},
-    {"rsa", "", 0, ERR_SYNTAX},
+    {"p384", "", KEY_ECDSA_P384, ERR_NONE},
+    {"p384-sec1", "", KEY_ECDSA_P384, ERR_NONE},
+    {"p521-sec1", "", KEY_ECDSA_P521, ERR_NONE},
+    {"rsa2048-pkcs1", "", KEY_RSA_2048, ERR_NONE},
+    {"rsa2048-pkcs8", "", KEY_RSA_2048, ERR_NONE},
+    {"rsa3072-pkcs1", "", KEY_RSA_3072, ERR_NONE},
+    {"rsa3072-pkcs8", "", KEY_RSA_3072, ERR_NONE},
+    {"rsa4096-pkcs1", "", KEY_RSA_4096, ERR_NONE},
+    {"rsa4096-pkcs8", "", KEY_RSA_4096, ERR_NONE},
+    {"rsa-e-3", "", KEY_RSA_2048, ERR_NONE},
+    /* OpenSSL sees that its short way by p and q is wrong, takes the long one.
+     */
+    {"rsa-wrong-p", "", KEY_RSA_2048, ERR_NONE},
+    {"p384-wrong-public", "", 0, ERR_SYNTAX},
+    {"p521-wrong-public", "", 0, ERR_SYNTAX},
+    {"p256-explicit", "", 0, ERR_SYNTAX},
+    {"k256", "", 0, ERR_SYNTAX},
+    {"rsa-e-long", "", 0, ERR_SYNTAX},
+    {"rsa-wrong-d", "", 0, ERR_SYNTAX},
+    {"rsa-1024", "", 0, ERR_SYNTAX},
+    {"rsa-2056", "", 0, ERR_SYNTAX},
+    {"rsa-pss", "", 0, ERR_SYNTAX},
+    {"ed448", "", 0, ERR_SYNTAX},
+    {"x25519", "", 0, ERR_SYNTAX},
     {"public", "", 0, ERR_SYNTAX},
     {"damaged", "", 0, ERR_SYNTAX},
 };
@@ -238,14 +299,16 @@ test_round_trip(void **state)
 	check_round_trip(KEY_ED25519, BYTES_LIT("x"));
 	check_round_trip(KEY_ECDSA_P256, (struct bytes){0});
 	check_round_trip(KEY_ECDSA_P256, BYTES_OF(longest));
+	check_round_trip(KEY_ECDSA_P384, BYTES_LIT("x"));
+	check_round_trip(KEY_ECDSA_P521, (struct bytes){0});
+	check_round_trip(KEY_RSA_2048, BYTES_LIT("x"));
+	check_round_trip(KEY_RSA_3072, (struct bytes){0});
 }
 
 static void
 test_refusals(void **state)
 {
 	static const uint8_t too_long[PASSPHRASE_MAX_LEN + 1];
-	static const enum key_algorithm others[] = {KEY_ECDSA_P384,
-	    KEY_ECDSA_P521, KEY_RSA_2048, KEY_RSA_3072, KEY_RSA_4096};
 	AUTO(buf) pem = BUF_INIT(PEM_MAX);
 	struct error err = {0};
 	struct private_key *key = private_key_generate(KEY_ED25519, &err);
@@ -257,10 +320,35 @@ test_refusals(void **state)
 	assert_int_equal(pem.len, 0);
 	private_key_close(key);
 	private_key_close(NULL);
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		err = (struct error){0};
-		assert_null(private_key_generate(others[i], &err));
-		assert_int_equal(err.code, ERR_USAGE);
+}
+
+/* The kind of key that nobody takes is named, so that one knows what to do. */
+static void
+test_refusals_say_why(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *said;
+	} refused[] = {
+	    {"rsa-1024", "1024 bits"},
+	    {"rsa-2056", "2056 bits"},
+	    {"k256", "elliptic curve"},
+	    {"p256-explicit", "by name"},
+	    {"ed448", "Ed25519"},
+	    {"rsa-wrong-d", "does not belong to its public key"},
+	    {"p256-wrong-public", "does not belong to its public key"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		AUTO(buf) pem = BUF_INIT(PEM_MAX);
+		struct error err = {0};
+
+		load(refused[i].name, &pem);
+		assert_null(private_key_parse(
+		    buf_bytes(&pem), (struct bytes){0}, &err));
+		if (!strstr(err.text, refused[i].said))
+			fail_msg("%s: %s", refused[i].name, err.text);
 	}
 }
 
@@ -270,12 +358,17 @@ use(struct bytes pem, struct bytes passphrase, struct error *err)
 {
 	AUTO(buf) out = BUF_INIT(PEM_MAX);
 	struct private_key *key = private_key_parse(pem, passphrase, err);
+	static const uint8_t digest[DIGEST_MAX_LEN];
+	enum digest_algorithm alg;
 	bool ok;
 
 	if (!key)
 		return false;
+	alg = key_digest_algorithm(private_key_algorithm(key));
 	ok = private_key_public(key, &out, err) &&
 	    private_key_sign(key, BYTES_LIT("message"), &out, err) &&
+	    private_key_sign_digest(
+		key, alg, bytes_of(digest, digest_len(alg)), &out, err) &&
 	    private_key_format(key, (struct bytes){0}, &out, err);
 	private_key_close(key);
 	return ok;
@@ -284,7 +377,8 @@ use(struct bytes pem, struct bytes passphrase, struct error *err)
 static void
 test_failing_allocations(void **state)
 {
-	static const char *const names[] = {"ed25519", "p256-sec1"};
+	static const char *const names[] = {
+	    "ed25519", "p256-sec1", "rsa2048-pkcs8"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -318,6 +412,7 @@ main(void)
 	    cmocka_unit_test(test_known_public),
 	    cmocka_unit_test(test_round_trip),
 	    cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_refusals_say_why),
 	    cmocka_unit_test(test_failing_allocations),
 	};
 

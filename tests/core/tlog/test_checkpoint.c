@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "core/crypto/private_key.h"
 #include "core/base/cleanup.h"
 #include "core/tlog/checkpoint.h"
 #include "core/tlog/merkle.h"

@@ -116,7 +116,8 @@ add(struct place *p, uint64_t first, uint64_t end)
 	struct hash root = root_of(end);
 	for (uint64_t i = first; i < end; i++)
 		rows_of(i, &rows[(i - first) * 3]);
-	must(index_append(p->file, rows, count, end, &root, &err), &err);
+	struct index_marker marker = {.size = end, .root = root, .links = end};
+	must(index_append(p->file, rows, count, &marker, &err), &err);
 	free(rows);
 }
 
@@ -124,13 +125,14 @@ static void
 expect_marker(struct place *p, uint64_t size)
 {
 	struct error err = {0};
-	uint64_t got = 77;
-	struct hash root, want = root_of(size);
+	struct index_marker got;
+	struct hash want = root_of(size);
 	if (size == 0)
 		memset(&want, 0, sizeof(want));
-	must(index_marker(p->file, &got, &root, &err), &err);
-	assert_int_equal(got, size);
-	assert_true(hash_equal(&root, &want));
+	must(index_marker(p->file, &got, &err), &err);
+	assert_int_equal(got.size, size);
+	assert_int_equal(got.links, size);
+	assert_true(hash_equal(&got.root, &want));
 }
 
 static size_t
@@ -144,10 +146,9 @@ find(struct place *p, enum index_kind kind, uint64_t n, uint64_t from,
 	must(index_find(p->reader, kind, &key, from, newest, max, out, &count,
 		 &marker, &err),
 	    &err);
-	uint64_t size;
-	struct hash root;
-	must(index_marker(p->file, &size, &root, &err), &err);
-	assert_int_equal(marker, size);
+	struct index_marker now;
+	must(index_marker(p->file, &now, &err), &err);
+	assert_int_equal(marker, now.size);
 	return count;
 }
 
@@ -355,12 +356,52 @@ test_replay(void **state)
 	remove_dir(&p);
 }
 
+/* Rows of links: any kind, entries that were there before, and out again. */
+static void
+test_links(void **state)
+{
+	struct place p;
+	uint64_t out[4];
+	struct error err = {0};
+	struct index_row rows[INDEX_KINDS - INDEX_STATEMENT][2];
+	struct index_marker marker = {.size = 20, .root = root_of(20)};
+	(void)state;
+	make_dir(&p);
+	open_place(&p);
+	add(&p, 0, 20);
+	for (size_t k = 0; k < INDEX_KINDS - INDEX_STATEMENT; k++) {
+		enum index_kind kind = (enum index_kind)(INDEX_STATEMENT + k);
+		rows[k][0] = (struct index_row){kind, key_of(kind, 1), 7};
+		rows[k][1] = (struct index_row){kind, key_of(kind, 1), 3};
+	}
+	size_t n = sizeof(rows) / sizeof(rows[0][0]);
+	for (marker.links = 21; marker.links < 24; marker.links++)
+		must(index_append(p.file, rows[0], n, &marker, &err), &err);
+	marker.links = 77;
+	must(index_marker(p.file, &marker, &err), &err);
+	assert_int_equal(marker.links, 23);
+	for (size_t k = 0; k < INDEX_KINDS - INDEX_STATEMENT; k++) {
+		enum index_kind kind = (enum index_kind)(INDEX_STATEMENT + k);
+		assert_int_equal(find(&p, kind, 1, 0, false, 4, out), 2);
+		assert_true(out[0] == 3 && out[1] == 7);
+		assert_int_equal(find(&p, kind, 2, 0, false, 4, out), 0);
+	}
+	must(index_drop_rows(p.file, rows[2], 1, &err), &err);
+	must(index_drop_rows(p.file, rows[2], 1, &err), &err); /* not there */
+	must(index_drop_rows(p.file, NULL, 0, &err), &err);
+	assert_int_equal(find(&p, rows[2][0].kind, 1, 0, false, 4, out), 1);
+	must(index_marker(p.file, &marker, &err), &err);
+	assert_int_equal(marker.links, 23);
+	close_place(&p);
+	remove_dir(&p);
+}
+
 static void
 test_append_refuses(void **state)
 {
 	static const struct index_row cases[] = {
 	    {.kind = (enum index_kind)0, .index = 1},
-	    {.kind = (enum index_kind)4, .index = 1},
+	    {.kind = INDEX_KINDS, .index = 1},
 	    {.kind = INDEX_LEAF, .index = UINT64_MAX},
 	    {.kind = INDEX_LEAF, .index = (uint64_t)INT64_MAX + 1},
 	};
@@ -374,7 +415,8 @@ test_append_refuses(void **state)
 		struct hash root = root_of(20);
 		struct index_row rows[2] = {
 		    {INDEX_LEAF, key_of(INDEX_LEAF, 11), 11}, cases[i]};
-		assert_false(index_append(p.file, rows, 2, 20, &root, &err));
+		assert_false(index_append(p.file, rows, 2,
+		    &(struct index_marker){20, root, 0}, &err));
 		assert_int_equal(err.code, ERR_USAGE);
 		expect_marker(&p, 10);
 	}
@@ -411,7 +453,7 @@ test_damage(void **state)
 	    {"text", -1, "not a database", 14},
 	    {"magic", 0, "SQLite format 4", 16},
 	    {"application id", 68, "abcd", 4},
-	    {"version", 60, "\0\0\0\2", 4},
+	    {"version", 60, "\0\0\0\3", 4},
 	    {"schema", 100, "\7\7\7\7\7\7\7\7", 8},
 	    {"first page of a table", 8192, "\7\7\7\7\7\7\7\7", 8},
 	};
@@ -461,7 +503,8 @@ test_read_only(void **state)
 	check_scan(&q, 100);
 	add(&p, 100, 200);
 	expect_marker(&q, 200);
-	assert_false(index_append(q.file, NULL, 0, 1, &root, &err));
+	assert_false(index_append(
+	    q.file, NULL, 0, &(struct index_marker){1, root, 0}, &err));
 	assert_string_equal(error_reason_name(&err), "index-read-only");
 	err = (struct error){0};
 	assert_false(index_reset(q.file, &err));
@@ -493,14 +536,16 @@ test_broken(void **state)
 	uint64_t i = 100;
 	for (; ok && i < 5000; i++) {
 		rows_of(i, rows);
-		ok = index_append(p.file, rows, 3, i + 1, &root, &err);
+		ok = index_append(p.file, rows, 3,
+		    &(struct index_marker){i + 1, root, 0}, &err);
 	}
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_false(ok);
 	assert_int_equal(err.code, ERR_IO);
 	err = (struct error){0};
 	rows_of(i, rows);
-	assert_false(index_append(p.file, rows, 3, i + 1, &root, &err));
+	assert_false(index_append(
+	    p.file, rows, 3, &(struct index_marker){i + 1, root, 0}, &err));
 	assert_string_equal(error_reason_name(&err), "index-broken");
 	close_place(&p);
 	open_place(&p);
@@ -614,6 +659,7 @@ main(void)
 	    cmocka_unit_test(test_find),
 	    cmocka_unit_test(test_runs),
 	    cmocka_unit_test(test_replay),
+	    cmocka_unit_test(test_links),
 	    cmocka_unit_test(test_append_refuses),
 	    cmocka_unit_test(test_damage),
 	    cmocka_unit_test(test_read_only),

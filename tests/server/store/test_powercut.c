@@ -82,6 +82,35 @@ tile_of(uint64_t a, uint64_t index, uint8_t out[TILE_LEN])
 	}
 }
 
+/* Every third attempt has an envelope, which its first entry logs. */
+#define ENVELOPE_MAX 30000
+
+static bool
+has_envelope(uint64_t a)
+{
+	return a % 3 == 0;
+}
+
+static struct store_link
+link_of(uint64_t a, uint64_t index, uint8_t payload[ENVELOPE_MAX])
+{
+	struct store_link l = {.index = index, .type = BYTES_LIT("a/type")};
+	uint64_t x = (a + 1) * UINT64_C(0x94d049bb133111eb);
+	size_t len = (size_t)(x >> 32) % ENVELOPE_MAX;
+	memcpy(l.s.b, &x, sizeof(x));
+	memcpy(l.sha384, &x, sizeof(x));
+	memcpy(l.sha512, &x, sizeof(x));
+	memcpy(l.signer.b, &a, sizeof(a));
+	for (size_t k = 0; k < len; k++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		payload[k] = (uint8_t)x;
+	}
+	l.payload = bytes_of(payload, len);
+	return l;
+}
+
 static bool
 same_leaf(void *arg, uint64_t index, struct bytes leaf, struct error *err)
 {
@@ -114,6 +143,50 @@ check_tiles(struct run *r, struct store_reader *reader)
 		assert_memory_equal(got, want, TILE_LEN);
 	}
 	assert_false(store_sqlite.read_tile(reader, 0, tiles, got, &err));
+}
+
+struct links_seen {
+	const struct run *r;
+	uint64_t count, last;
+};
+
+static bool
+same_link(void *arg, const struct store_link *l, struct error *err)
+{
+	static uint8_t payload[ENVELOPE_MAX];
+	struct links_seen *seen = arg;
+	uint64_t a = seen->r->attempt[l->index];
+	struct store_link want = link_of(a, l->index, payload);
+	bool first = l->index == 0 || seen->r->attempt[l->index - 1] != a;
+	seen->count++;
+	if (l->index < seen->r->size && first && has_envelope(a) &&
+	    l->id > seen->last && hash_equal(&l->s, &want.s) &&
+	    hash_equal(&l->signer, &want.signer) && !l->dropped &&
+	    bytes_equal(l->type, want.type) &&
+	    bytes_equal(l->payload, want.payload)) {
+		seen->last = l->id;
+		return true;
+	}
+	return error_set(err, ERR_INTERNAL, "link %llu is another",
+	    (unsigned long long)l->id);
+}
+
+/* Each entry that came with an envelope has it, and no other is there. */
+static void
+check_envelopes(struct run *r, struct store_reader *reader)
+{
+	struct links_seen seen = {.r = r};
+	struct store_envelopes counts;
+	struct error err = {0};
+	uint64_t want = 0;
+	for (uint64_t i = 0; i < r->size; i++)
+		want += has_envelope(r->attempt[i]) &&
+		    (i == 0 || r->attempt[i - 1] != r->attempt[i]);
+	must(store_sqlite.read_links(reader, 0, same_link, &seen, &err), &err);
+	assert_int_equal(seen.count, want);
+	must(store_sqlite.count_envelopes(reader, &counts, &err), &err);
+	assert_int_equal(counts.kept, want);
+	assert_int_equal(counts.dropped + counts.alone, 0);
 }
 
 static void
@@ -152,6 +225,7 @@ check_all(struct run *r)
 	must(store_sqlite.read_entries(reader, 0, size, same_leaf, r, &err),
 	    &err);
 	check_tiles(r, reader);
+	check_envelopes(r, reader);
 	store_sqlite.reader_close(reader);
 	check_integrity();
 }
@@ -167,7 +241,11 @@ append_some(struct run *r, uint64_t count, struct error *err)
 	    .leaves = leaves,
 	    .count = (size_t)count,
 	    .tiles = tiles};
+	static uint8_t payload[ENVELOPE_MAX];
 	uint64_t attempt = ++r->tries;
+	struct store_link link = link_of(attempt, r->size, payload);
+	b.links = &link;
+	b.link_count = has_envelope(attempt);
 	for (uint64_t i = 0; i < count; i++) {
 		r->attempt[r->size + i] = attempt;
 		leaves[i] =

@@ -145,7 +145,7 @@ test_open_refuses(void **state)
 		ERR_IO, "store-corrupt"},
 	    {"magic", 0, BYTES_LIT("SQLite format 4"), ERR_IO, "store-corrupt"},
 	    {"application id", 68, BYTES_LIT("abcd"), ERR_IO, "store-corrupt"},
-	    {"version", 60, BYTES_LIT("\0\0\0\2"), ERR_IO, "store-version"},
+	    {"version", 60, BYTES_LIT("\0\0\0\3"), ERR_IO, "store-version"},
 	    {"schema", 100, BYTES_LIT("\7\7\7\7\7\7\7\7"), ERR_IO,
 		"store-corrupt"},
 	};

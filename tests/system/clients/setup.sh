@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: setup.sh js|go|python
+# usage: setup.sh js|go|python|model_signing
 # Installs the stock clients of one language, as pinned here, into
 # $BUILD/clients/LANGUAGE. A second run finds them there. Exits 77 when the
 # language is missing (or too old), and says so.
@@ -8,7 +8,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 here=$(cd "$(dirname "$0")" && pwd)
-language=${1:?usage: setup.sh js|go|python}
+language=${1:?usage: setup.sh js|go|python|model_signing}
 place=${BUILD:-$here/../../../build}/clients/$language
 log=$place/setup.log
 
@@ -68,19 +68,21 @@ setup_go() {
 	printf '%s\n' "$marker" >"$place/installed"
 }
 
-# The interpreter of the system tests, which a newer one in PATH may hide.
+# The interpreter of the system tests, which a newer one in PATH may hide, with
+# the packages of one file.
 setup_python() {
+	local requirements=python/$1
 	local python=/usr/bin/python3 marker
 	[ -x "$python" ] || python=$(command -v python3) || skip "stock clients in Python: python3 is not installed"
 	"$python" -c 'import ensurepip, venv' 2>/dev/null || skip "stock clients in Python: venv is not installed"
 	"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || skip "stock clients in Python: $("$python" --version) is too old"
-	marker=$(marker_of "$("$python" --version)" setup.sh python/requirements.txt)
+	marker=$(marker_of "$("$python" --version)" setup.sh "$requirements")
 	already "$marker"
 	{
 		"$python" -m venv --clear "$place/venv"
 		timeout 600 "$place/venv/bin/python" -m pip install --quiet --no-input \
 			--disable-pip-version-check --only-binary :all: --no-deps \
-			--requirement "$here/python/requirements.txt"
+			--requirement "$here/$requirements"
 		"$place/venv/bin/python" -m pip check
 	} >"$log" 2>&1 || fail "pip install failed"
 	printf '%s\n' "$marker" >"$place/installed"
@@ -89,6 +91,7 @@ setup_python() {
 case $language in
 js) setup_js ;;
 go) setup_go ;;
-python) setup_python ;;
+python) setup_python requirements.txt ;;
+model_signing) setup_python model_signing.txt ;;
 *) fail "no such language: $language" ;;
 esac

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTLOG_CLIENT_CLI_SIGNING_H
+#define MTLOG_CLIENT_CLI_SIGNING_H
+
+#include "client/cli/keys.h"
+#include "client/lib/log_client.h"
+#include "core/tlog/note.h"
+
+/* The options of verbs that sign a model. */
+#define CLI_SIGN_OPTIONS                                                       \
+	CLI_KEY_OPTIONS,                                                       \
+	    {"--signature", "FILE", "where the bundle goes", false},           \
+	    {"--name", "NAME", "the model's name; else its folder's", false},  \
+	    {"--version", "V", "the model's version", false},                  \
+	    {"--hash", "WORD", "sha256 (default), blake2b or blake3", false},  \
+	    {"--shard-size", "N", "hash in pieces of N bytes", false},         \
+	    {"--ignore", "PATH", "leave this path out", true},                 \
+	    {"--allow-symlinks", NULL, "sign what links below it lead to",     \
+		false},                                                        \
+	    {"--allow-empty-in-shards", NULL,                                  \
+		"although shards do not list empty files", false},             \
+	    {"--dot-name", NULL,                                               \
+		"name a single file \".\", as "                                \
+		"model_signing up to 1.1 wants it",                            \
+		false},                                                        \
+	{                                                                      \
+		"--threads", "N", "for hashing; else one a processor", false   \
+	}
+
+/* The options of verbs that log something. */
+#define CLI_LOG_OPTIONS                                                        \
+	{"--log", "URL", "the log's address", false},                          \
+	    {"--vkey", "VKEY",                                                 \
+		"the log's key, or a file with it; else the "                  \
+		"log is asked once and remembered",                            \
+		false},                                                        \
+	    {"--token-file", "FILE", "a token that the log wants", false},     \
+	    {"--timeout", "MS", "for all that goes over the network", false},  \
+	{                                                                      \
+		"--yes", NULL, "do not ask before it is published", false      \
+	}
+
+/* A model that was signed here. */
+struct cli_signed {
+	char *path; /* where its bundle belongs */
+	struct buf payload, bundle;
+	struct hash statement; /* S */
+	struct bytes name, version;
+	struct buf base; /* what `name` borrows from, without --name */
+	size_t resources;
+};
+
+/* cli_sign_with hashes and signs the verb's one operand. Release. The key comes
+ * first: who waits for hashes wants no question after them. */
+bool cli_sign_with(const struct cli_args *a, const struct cli_signer *who,
+    struct cli_signed *out, struct error *err) MUST_USE;
+void cli_signed_release(struct cli_signed *s);
+
+/* A log to submit to, and the key that its answers must be signed with. */
+struct cli_log {
+	struct log_client *client;
+	struct vkey key;
+};
+
+/*
+ * cli_log_open reads CLI_LOG_OPTIONS. Without --vkey the log's key is asked of
+ * itself at first contact and remembered for the user; another one later is
+ * ERR_DENIED "unknown-log".
+ */
+bool cli_log_open(
+    const struct cli_args *a, struct cli_log *out, struct error *err) MUST_USE;
+void cli_log_close(struct cli_log *l);
+
+/*
+ * cli_log_bundle submits a bundle, verifies the answer with the log's key (the
+ * leaf is built here, and the envelope must come back by S), and appends the
+ * completed bundle. `*index` is its entry. `verifier` is the SPKI of a bare
+ * key, or empty for a certificate. Errors of log_client.h and of claims.
+ */
+bool cli_log_bundle(struct cli_log *l, struct bytes bundle,
+    struct bytes verifier, struct buf *out, uint64_t *index, struct error *err)
+    MUST_USE;
+
+/* cli_ask_to_publish says what becomes public and permanent, and asks. */
+bool cli_ask_to_publish(const struct cli_args *a, const struct cli_signer *who,
+    const char *url, const struct cli_signed *what, struct error *err) MUST_USE;
+
+#endif

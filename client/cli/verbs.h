@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTLOG_CLIENT_CLI_VERBS_H
+#define MTLOG_CLIENT_CLI_VERBS_H
+
+#include "client/cli/cli.h"
+
+/* The verbs, each in a file of its name. */
+extern const struct cli_verb verb_approve, verb_help, verb_key, verb_proof,
+    verb_publish, verb_revoke_key, verb_sign, verb_submit, verb_verify,
+    verb_withdraw;
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTLOG_CLIENT_LIB_MODEL_FILES_H
+#define MTLOG_CLIENT_LIB_MODEL_FILES_H
+
+#include <sys/stat.h>
+
+#include "client/lib/job.h"
+
+/*
+ * The files of a model on disk against its manifest. For job.c alone.
+ */
+struct model_files {
+	const struct job *job;
+	struct file_tree *tree;
+	bool has_signature;
+	struct stat signature; /* of the bundle's file, which may lie within */
+	int scratch;	       /* a folder for copies, or -1 */
+	struct hold *hold;     /* out, if the job asked for one */
+};
+
+/* model_files_skip is file_tree_open's: evidence and what every signer leaves
+ * out is not looked at unless a manifest lists it. */
+bool model_files_skip(void *arg, struct bytes name);
+
+/* model_files_check is verify_files.check; `arg` a struct model_files. */
+bool model_files_check(void *arg, const struct manifest *m,
+    const struct manifest_files *files, enum hold_strength weakest,
+    struct verdict *v, struct error *err) MUST_USE;
+
+#endif

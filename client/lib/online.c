@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/lib/online.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/lib/log_client.h"
+#include "core/base/cleanup.h"
+#include "core/base/encoding.h"
+#include "core/base/reader.h"
+#include "core/crypto/pem.h"
+#include "core/model/bundle.h"
+#include "core/model/entry.h"
+#include "core/base/json.h"
+#include "core/model/statement.h"
+#include "core/model/tle.h"
+
+#define HITS_MAX    (1u << 20) /* bytes of a search's answer */
+#define PAGES_MAX   256
+#define PAYLOAD_MAX (1u << 20)
+
+struct online {
+	const struct policy *policy;
+	struct log_client *client;
+	struct verify_current current;
+	struct buf checkpoint;
+	bool logged;
+	struct hash statement; /* S of the bundle */
+	bool has_key;
+	struct hash key; /* of the SPKI that its entry names */
+};
+
+void
+online_close(struct online *o)
+{
+	if (!o)
+		return;
+	log_client_close(o->client);
+	buf_release(&o->checkpoint);
+	free(o);
+}
+
+/* Where the log of this origin is: the caller's word, else the policy's. */
+static bool
+address_of(
+    const struct job *job, struct bytes origin, char **out, struct error *err)
+{
+	const struct quorum *q = &job->policy->quorum;
+
+	*out = NULL;
+	if (job->log_url)
+		*out = strdup(job->log_url);
+	for (size_t i = 0; !*out && i < q->log_count; i++)
+		if (bytes_equal(vkey_name(&q->logs[i].key), origin) &&
+		    q->logs[i].url.len > 0)
+			*out = strndup((const char *)q->logs[i].url.ptr,
+			    q->logs[i].url.len);
+	return *out ||
+	    error_set(err, ERR_USAGE,
+		"where is the log %.*s? Say --log-url URL, or write it into "
+		"the policy's log line",
+		(int)origin.len, (const char *)origin.ptr);
+}
+
+/* The log's checkpoint today, and the way there from the bundle's. */
+static bool
+ask_checkpoint(
+    struct online *o, const struct checkpoint *ours, struct error *err)
+{
+	AUTO(note) note = {0};
+	struct checkpoint now;
+
+	buf_init(&o->checkpoint, NOTE_MAX_LEN);
+	if (!log_client_get(o->client, "/checkpoint", &o->checkpoint, err))
+		return false;
+	o->current.checkpoint = buf_bytes(&o->checkpoint);
+	if (!note_parse(o->current.checkpoint, &note, err) ||
+	    !checkpoint_parse(note.text, &now, err)) {
+		err->reason = "server-error";
+		return error_prefix(err, "%s", log_client_url(o->client));
+	}
+	/* A smaller one than ours needs no proof to be refused. */
+	if (now.size < ours->size)
+		return true;
+	return log_client_consistency(
+	    o->client, ours->size, now.size, &o->current.proof, err);
+}
+
+static bool
+take_entry(struct online *o, const struct tle *t, struct error *err)
+{
+	AUTO(entry) e = {0};
+	AUTO(hasher) h = {0};
+
+	if (!entry_parse(t->body, &e, err) || !hasher_open(&h, err))
+		return false;
+	sha256(&h, e.key.spki, &o->key);
+	o->has_key = true;
+	return hasher_ok(&h, err);
+}
+
+static bool
+open_for(struct online *o, const struct job *job, const struct bundle *b,
+    struct error *err)
+{
+	AUTO(tle) t = {0};
+	AUTO(note) note = {0};
+	struct checkpoint ours;
+	char *url;
+
+	if (!dsse_statement_digest(&b->envelope, &o->statement, err))
+		return false;
+	/* An unlogged bundle is refused by verify() where it matters. */
+	if (b->entry_count == 0)
+		return true;
+	if (!tle_parse(b->entries[0], &t, err) ||
+	    !note_parse(t.checkpoint, &note, err) ||
+	    !checkpoint_parse(note.text, &ours, err) ||
+	    !take_entry(o, &t, err)) {
+		err->reason = "wrong-entry";
+		return false;
+	}
+	if (!address_of(job, ours.origin, &url, err))
+		return false;
+	o->client = log_client_open(
+	    url, NULL, job->timeout_ms ? job->timeout_ms : JOB_TIMEOUT_MS, err);
+	free(url);
+	o->logged = true;
+	return o->client && ask_checkpoint(o, &ours, err);
+}
+
+struct online *
+online_open(const struct job *job, struct bytes json, struct error *err)
+{
+	struct online *o = calloc(1, sizeof(*o));
+	struct bundle b = {0};
+	bool ok;
+
+	if (!o) {
+		(void)error_set(err, ERR_INTERNAL, "out of memory");
+		return NULL;
+	}
+	o->policy = job->policy;
+	ok = bundle_parse(json, &b, err) && open_for(o, job, &b, err);
+	bundle_release(&b);
+	if (ok)
+		return o;
+	online_close(o);
+	return NULL;
+}
+
+const struct verify_current *
+online_current(const struct online *o)
+{
+	return o->logged ? &o->current : NULL;
+}
+
+/* A hit as a bundle: signature and verifier from its leaf, payload by S, and
+ * the entry itself with its proof. */
+static bool
+make_bundle(struct online *o, uint64_t index, const struct entry *e,
+    const struct hash *statement, struct buf *out, struct error *err)
+{
+	AUTO(buf) payload = BUF_INIT(PAYLOAD_MAX);
+	AUTO(buf) tle = BUF_INIT(TLE_MAX_LEN);
+	AUTO(hasher) h = {0};
+	char path[64], hint[2 * HASH_LEN + 1];
+	struct bundle b = {
+	    .version = 3,
+	    .material = e->is_certificate ? BUNDLE_CERTIFICATE : BUNDLE_KEY,
+	    .certificate_count = e->is_certificate,
+	    .certificates = {e->verifier},
+	    .entry_count = 1,
+	};
+
+	(void)snprintf(path, sizeof(path), "/api/v1/entries/%llu",
+	    (unsigned long long)index);
+	if (!log_client_envelope(o->client, statement, &payload, err) ||
+	    !log_client_get(o->client, path, &tle, err) ||
+	    !hasher_open(&h, err))
+		return false;
+	key_hint(&h, e->key.spki, hint);
+	b.hint = bytes_str(hint);
+	b.envelope = (struct envelope){
+	    BYTES_LIT(DSSE_IN_TOTO), buf_bytes(&payload), e->signature};
+	b.entries[0] = buf_bytes(&tle);
+	bundle_format(&b, out);
+	return hasher_ok(&h, err) && buf_ok(out, err);
+}
+
+static bool
+bad_hit(struct error *err)
+{
+	return error_reason(err, ERR_SYNTAX, "search-hit",
+	    "the log answered a search with what is no hit");
+}
+
+/*
+ * Whether a statement of this verifier could count. Anyone can log any number
+ * about any subject: those would crowd out the ones that do.
+ */
+static bool
+may_count(
+    const struct online *o, const struct entry *e, bool *out, struct error *err)
+{
+	AUTO(hasher) h = {0};
+	struct hash key;
+
+	if (!hasher_open(&h, err))
+		return false;
+	sha256(&h, e->key.spki, &key);
+	*out = o->has_key && hash_equal(&key, &o->key);
+	for (size_t i = 0; i < o->policy->credential_count; i++) {
+		const struct policy_credential *c = &o->policy->credentials[i];
+
+		if (c->kind == POLICY_KEY || c->kind == POLICY_CERT_KEY)
+			*out = *out || hash_equal(&key, &c->key);
+		else
+			*out = *out || e->is_certificate;
+	}
+	return hasher_ok(&h, err);
+}
+
+/* What is not looked at may be the one that refuses. */
+static bool
+too_many(struct error *err)
+{
+	return error_reason(err, ERR_LIMIT, "search-hit",
+	    "the log shows more withdrawals and revocations than can be looked "
+	    "at");
+}
+
+static bool
+add_hit(struct online *o, const json_t *hit, struct evidence_list *l,
+    struct error *err)
+{
+	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	AUTO(buf) bundle = BUF_INIT(EVIDENCE_FILE_MAX);
+	AUTO(entry) e = {0};
+	const json_t *body = json_object_get(hit, "canonicalizedBody");
+	const json_t *at = json_object_get(hit, "logIndex");
+	const json_t *s = json_object_get(hit, "statement");
+	struct hash statement;
+	uint64_t index;
+	char name[128];
+	bool counts;
+
+	if (!json_is_string(body) || !json_is_string(at) ||
+	    !json_is_string(s) || !decimal_parse(json_text(at), &index) ||
+	    !hex_decode(json_text(s), statement.b, HASH_LEN) ||
+	    !base64_decode(json_text(body), &leaf) ||
+	    !entry_parse(buf_bytes(&leaf), &e, err))
+		return bad_hit(err);
+	if (!may_count(o, &e, &counts, err))
+		return false;
+	if (!counts)
+		return true;
+	if (l->count == EVIDENCE_MAX)
+		return too_many(err);
+	if (!make_bundle(o, index, &e, &statement, &bundle, err))
+		return false;
+	(void)snprintf(name, sizeof(name), "entry %llu of the log",
+	    (unsigned long long)index);
+	return evidence_add(l, name, &bundle, err);
+}
+
+/* One page of what speaks about `subject`. `*next` is the cursor, or NULL. */
+static bool
+search_page(struct online *o, const struct hash *subject, const char *after,
+    json_t **out, struct error *err)
+{
+	AUTO(buf) path = BUF_INIT(512);
+	AUTO(buf) text = BUF_INIT(HITS_MAX);
+	char *address;
+	bool ok;
+
+	buf_put_str(&path, "/api/v1/search?subject=");
+	hex_put(&path, hash_bytes(subject));
+	buf_printf(&path, "&order=newest&limit=20%s%s", after ? "&after=" : "",
+	    after ? after : "");
+	address = buf_dup_string(&path);
+	if (!address)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	ok = log_client_get(o->client, address, &text, err) &&
+	    json_parse(buf_bytes(&text), HITS_MAX, out, err);
+	free(address);
+	return ok;
+}
+
+static bool
+refuses(const json_t *hit)
+{
+	const char *type = json_string_value(json_object_get(hit, "type"));
+
+	return type &&
+	    (strcmp(type, statement_kind_type(STATEMENT_WITHDRAWAL)) == 0 ||
+		strcmp(type, statement_kind_type(STATEMENT_REVOCATION)) == 0);
+}
+
+static bool
+search_all(struct online *o, const struct hash *subject,
+    struct evidence_list *l, struct error *err)
+{
+	char after[32] = "";
+
+	for (unsigned page = 0; page < PAGES_MAX; page++) {
+		AUTO_PTR(json_t) value = NULL;
+		const json_t *hits, *next;
+
+		if (!search_page(
+			o, subject, after[0] ? after : NULL, &value, err))
+			return false;
+		hits = json_object_get(value, "entries");
+		if (!json_is_array(hits))
+			return bad_hit(err);
+		for (size_t i = 0; i < json_array_size(hits); i++)
+			if (refuses(json_array_get(hits, i)) &&
+			    !add_hit(o, json_array_get(hits, i), l, err))
+				return false;
+		next = json_object_get(value, "next");
+		if (!json_is_string(next) ||
+		    json_string_length(next) >= sizeof(after))
+			return true;
+		(void)snprintf(
+		    after, sizeof(after), "%s", json_string_value(next));
+	}
+	return too_many(err);
+}
+
+bool
+online_evidence(struct online *o, struct evidence_list *l, struct error *err)
+{
+	return !o->logged ||
+	    (search_all(o, &o->statement, l, err) &&
+		(!o->has_key || search_all(o, &o->key, l, err)));
+}

@@ -1,0 +1,974 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""mtlog verify, on a real log: every refusal by a case that takes exactly one
+condition from a model that is accepted; and what servers that lie achieve."""
+
+import base64
+import copy
+import datetime
+import fcntl
+import hashlib
+import http.server
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+import mtlog_test as t
+import test_bundles as b
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature, encode_dss_signature)
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+MTLOG = os.environ.get("MTLOG", os.path.join(t.BUILD, "mtlog"))
+NAME = "acme/prod/m"
+
+
+def mtlog(*words, cwd=None, timeout=60):
+    return subprocess.run([MTLOG, *words], capture_output=True, text=True, timeout=timeout, cwd=cwd)
+
+
+def stamp(seconds=0):
+    return (datetime.datetime.utcnow() + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Witness:
+    """c2sp.org/tlog-cosignature, type 04."""
+
+    def __init__(self, name):
+        self.name = name
+        self.key = ed25519.Ed25519PrivateKey.generate()
+        raw = b"\4" + self.key.public_key().public_bytes(
+            serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+        self.vkey = f"{name}+{self.id.hex()}+{t.b64(raw)}"
+
+    def cosign(self, bundle, when=None):
+        proof = bundle["verificationMaterial"]["tlogEntries"][-1]["inclusionProof"]
+        note = proof["checkpoint"]["envelope"]
+        when = int(time.time()) if when is None else when
+        text = note.partition("\n\n")[0] + "\n"
+        signature = self.key.sign(f"cosignature/v1\ntime {when}\n{text}".encode())
+        line = t.b64(self.id + struct.pack(">Q", when) + signature)
+        proof["checkpoint"]["envelope"] = note + f"\u2014 {self.name} {line}\n"
+
+
+def find_schema():
+    """A validator of the published schema, or None without jsonschema."""
+    try:
+        import jsonschema
+    except ImportError:
+        print("jsonschema is not there: the verdicts are checked by hand only", flush=True)
+        return None
+    path = os.path.join(os.path.dirname(__file__), "..", "..", "schema", "json", "verdict.schema.json")
+    with open(path) as f:
+        schema = json.load(f)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+SCHEMA = find_schema()
+
+
+def check_verdict(v, what):
+    """What the schema says, and what follows from the code."""
+    if SCHEMA:
+        for e in SCHEMA.iter_errors(v):
+            t.check(False, f"{what}: {e.json_path}: {e.message}")
+    t.check(v["schema"] == "mtlog-verdict/1", f"{what}: schema")
+    t.check(v["accepted"] is (v["code"] == 0), f"{what}: accepted only with code 0")
+    t.check((v["reason"] is None) == (v["code"] == 0), f"{what}: a reason for each refusal")
+    t.check(v["code"] == 0 or v["message"], f"{what}: a sentence for each refusal")
+
+
+class World:
+    def __init__(self, server):
+        self.server = server
+        self.root = server.root
+        self.parties = {n: b.Party() for n in ("ci", "alice", "bob", "eve", "watcher")}
+        self.ci = self.parties["ci"]
+        self.witness = Witness("w1.example")
+        self.files = {"config.json": b"{}\n", "sub/weights.bin": b"w" * 5000}
+        self.digests = {n: hashlib.sha256(d).hexdigest() for n, d in self.files.items()}
+        self.payload, self.model_root = b.model(NAME, self.digests, "1.0")
+        self.S = b.sha256(b.pae(self.payload)).hex()
+        self.bundle = self.log(self.ci, self.payload)
+        self.index = int(self.entry(self.bundle)["logIndex"])
+
+    @staticmethod
+    def entry(bundle):
+        return bundle["verificationMaterial"]["tlogEntries"][-1]
+
+    def log(self, party, payload, signature=None):
+        status, _, body = b.post(self.server, party, party.bundle(payload, signature))
+        if status != 201:
+            raise RuntimeError(f"{status}: {body[:300]!r}")
+        return json.loads(body)
+
+    def case(self):
+        return Case(self)
+
+
+class Case:
+    """One model, policy and command line; what is not touched is accepted."""
+
+    def __init__(self, w):
+        self.w = w
+        self.dir = tempfile.mkdtemp(dir=w.root)
+        self.model = self.dir + "/m"
+        for name, data in w.files.items():
+            os.makedirs(os.path.dirname(f"{self.model}/{name}"), exist_ok=True)
+            with open(f"{self.model}/{name}", "wb") as f:
+                f.write(data)
+        self.bundle = copy.deepcopy(w.bundle)
+        self.logs = [f"log {w.server.vkey.text}", "quorum none"]
+        self.head = []
+        self.signers = [f"signer {n} key {t.b64(p.spki)}" for n, p in w.parties.items() if n != "eve"]
+        self.rule = [f"model {NAME}", "signed-by ci"]
+        self.evidence = []
+        self.args = []
+        self.name = NAME
+        self.policy = self.dir + "/policy"
+        self.text = None  # of the bundle, instead of it
+
+    def add(self, statement, party=None, logged=True, **more):
+        party = self.w.parties[party]
+        self.evidence.append(self.w.log(party, statement, **more) if logged else party.bundle(statement))
+
+    def write(self):
+        with open(self.policy, "w") as f:
+            f.write("\n".join(self.logs + ["mtlog-policy 1"] + self.head + self.signers + self.rule) + "\n")
+        os.chmod(self.policy, 0o600)
+        if self.bundle is not None:
+            with open(self.model + "/model.sig", "w") as f:
+                f.write(self.text if self.text is not None else json.dumps(self.bundle))
+        shutil.rmtree(self.model + "/.mtlog", ignore_errors=True)
+        if self.evidence:
+            os.mkdir(self.model + "/.mtlog")
+        for i, e in enumerate(self.evidence):
+            with open(f"{self.model}/.mtlog/{i}.sigstore.json", "w") as f:
+                json.dump(e, f)
+
+    def run(self, what, write=True):
+        """(exit code, verdict)"""
+        if write:
+            self.write()
+        r = mtlog("verify", "--policy", self.policy, "--name", self.name, "--json", *self.args, self.model)
+        if not r.stdout:
+            return r.returncode, {"reason": None, "message": r.stderr}
+        v = json.loads(r.stdout)
+        check_verdict(v, what)
+        t.check(r.returncode == v["code"], f"{what}: exit code {r.returncode} and verdict {v['code']}")
+        return r.returncode, v
+
+
+CASES = []
+
+
+def case(code, reason, setup=None):
+    def add(f):
+        CASES.append((f.__name__, setup, f, code, reason))
+        return f
+    return add
+
+
+def edit(c, **changes):
+    """The statement again, with other values, signed by ci and logged."""
+    s = json.loads(c.w.payload)
+    for path, value in changes.items():
+        at, *keys = s, *path.split("__")
+        for k in keys[:-1]:
+            at = at[int(k) if k.isdigit() else k]
+        at[keys[-1]] = value
+    c.bundle = c.w.log(c.w.ci, b.dump(s))
+
+
+def unlogged(c):
+    c.rule.append("logged no")
+
+
+# --- 10 ---
+
+@case(10, "file-changed")
+def file_changed(c):
+    with open(c.model + "/config.json", "w") as f:
+        f.write("{ }")
+
+
+@case(10, "file-missing")
+def file_missing(c):
+    os.remove(c.model + "/sub/weights.bin")
+
+
+@case(10, "file-unsigned")
+def file_unsigned(c):
+    open(c.model + "/evil.py", "w").close()
+
+
+@case(10, "file-type")
+def file_type(c):
+    os.rename(c.model + "/config.json", c.dir + "/c")
+    os.symlink(c.dir + "/c", c.model + "/config.json")
+
+
+@case(10, "root-mismatch", unlogged)
+def root_mismatch(c):
+    s = json.loads(c.w.payload)
+    s["subject"][0]["digest"]["sha256"] = "0" * 64
+    c.bundle = c.w.ci.bundle(b.dump(s))
+
+
+# --- 11 ---
+
+@case(11, "signature")
+def signature(c):
+    e = c.bundle["dsseEnvelope"]
+    e["payload"] = t.b64(base64.b64decode(e["payload"]).replace(b'"1.0"', b'"1.1"'))
+
+
+@case(11, "hint-mismatch")
+def hint_mismatch(c):
+    c.bundle["verificationMaterial"]["publicKey"]["hint"] = "0" * 64
+
+
+# --- 12 ---
+
+@case(12, "no-bundle")
+def no_bundle(c):
+    os.remove(c.model + "/model.sig")
+    c.bundle = None
+
+
+@case(12, "malformed-bundle")
+def malformed_bundle(c):
+    c.text = json.dumps(c.bundle)[:-1]
+
+
+@case(12, "malformed-bundle")
+def two_signatures(c):
+    c.bundle["dsseEnvelope"]["signatures"] *= 2
+
+
+@case(12, "malformed-statement", unlogged)
+def malformed_statement(c):
+    c.bundle = c.w.ci.bundle(c.w.payload[:-1])
+
+
+@case(12, "wrong-statement-type", unlogged)
+def wrong_statement_type(c):
+    c.bundle = c.w.ci.bundle(b.side("approval", [(NAME, c.w.S)], {"role": "r", "comment": ""}))
+
+
+# --- 13 ---
+
+@case(13, "no-rule")
+def no_rule(c):
+    c.rule[0] = "model acme/other/*"
+
+
+@case(13, "wrong-name")
+def wrong_name(c):
+    c.name = "acme/prod/n"
+    c.rule[0] = "model acme/*"
+
+
+@case(13, "wrong-signer")
+def wrong_signer(c):
+    c.rule[1] = "signed-by alice"
+
+
+@case(13, "denied")
+def deny_statement(c):
+    c.head.append(f"deny statement {c.w.S}")
+
+
+@case(13, "denied")
+def deny_file(c):
+    c.head.append(f"deny file {c.w.digests['config.json']}")
+
+
+@case(13, "denied")
+def deny_key(c):
+    c.head.append(f"deny key {c.w.ci.id}")
+
+
+def approval(S, name=NAME, role="review"):
+    return b.side("approval", [(name, S)], {"role": role, "comment": ""})
+
+
+def approved(c):
+    c.rule.append("approved-by any alice bob")
+    c.add(approval(c.w.S), "alice")
+
+
+@case(13, "approval-missing", approved)
+def approval_missing(c):
+    c.evidence.clear()
+
+
+@case(13, "approval-missing", approved)
+def approval_too_few(c):
+    c.rule[-1] = "approved-by 2 alice bob"
+
+
+@case(13, "approval-missing", approved)
+def approval_not_logged(c):
+    c.evidence.clear()
+    c.add(approval(c.w.S), "alice", logged=False)
+
+
+@case(13, "approval-missing", approved)
+def approval_by_the_signer(c):
+    c.rule[-1] = "approved-by any ci bob"
+    c.evidence.clear()
+    c.add(approval(c.w.S), "ci")
+
+
+@case(13, "approval-missing", approved)
+def approval_by_eve(c):
+    c.evidence.clear()
+    c.add(approval(c.w.S), "eve")
+
+
+@case(13, "approval-missing", approved)
+def approval_of_the_same_root(c):
+    payload, root = b.model(NAME, c.w.digests, "0.9")
+    assert root == c.w.model_root
+    c.evidence.clear()
+    c.add(approval(b.sha256(b.pae(payload)).hex()), "alice")
+
+
+@case(13, "approval-missing", approved)
+def approval_withdrawn(c):
+    own = b.sha256(b.pae(approval(c.w.S))).hex()
+    c.add(withdrawal(own), "alice")
+
+
+# --- 14 ---
+
+CA = b.authority()
+
+
+def certified(c, issuer=None, **more):
+    """The model under a certificate of CA, not logged: its time is now."""
+    p = b.Party()
+    names = [x509.UniformResourceIdentifier("https://ci.acme.example/release")]
+    p.chain = [b.certify(p.key.public_key(), issuer or CA, names, **more)]
+    der = t.b64(CA.chain[0].public_bytes(serialization.Encoding.DER))
+    c.head = [f"ca corp {der}"]
+    c.signers = ["signer ci cert corp uri:https://ci.acme.example/release"]
+    c.rule = [f"model {NAME}", "signed-by ci", "logged no"]
+    c.bundle = p.bundle(c.w.payload)
+
+
+@case(14, "chain", certified)
+def chain(c):
+    certified(c, b.authority())
+
+
+@case(14, "expired", certified)
+def expired(c):
+    certified(c, lifetime=-60)
+
+
+@case(14, "expired", certified)
+def expired_later(c):
+    c.args += ["--at", stamp(86400)]
+
+
+@case(14, "not-yet-valid", certified)
+def not_yet_valid(c):
+    c.args += ["--at", stamp(-86400)]
+
+
+@case(14, "key-usage", certified)
+def key_usage(c):
+    certified(c, usage=ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+@case(14, "timestamp", certified)
+def timestamp(c):
+    c.bundle["verificationMaterial"]["timestampVerificationData"] = {
+        "rfc3161Timestamps": [{"signedTimestamp": t.b64(b"0\x03\x02\x01\x00")}]}
+
+
+# --- 15, 16 ---
+
+@case(15, "no-entry")
+def no_entry(c):
+    c.bundle["verificationMaterial"]["tlogEntries"] = []
+
+
+@case(15, "wrong-entry")
+def wrong_entry(c):
+    other = c.w.log(c.w.ci, b.model("acme/prod/other", c.w.digests)[0])
+    c.bundle["verificationMaterial"]["tlogEntries"] = other["verificationMaterial"]["tlogEntries"]
+
+
+@case(15, "inclusion")
+def inclusion(c):
+    again = c.w.log(c.w.ci, b.model(NAME, c.w.digests, "7")[0])
+    c.bundle = again
+    p = c.w.entry(again)["inclusionProof"]
+    p["hashes"][0] = t.b64(b"\1" * 32)
+
+
+@case(16, "unknown-log")
+def unknown_log(c):
+    key = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(
+        serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    raw = b"\1" + key
+    name = "other.example"
+    c.logs[0] = f"log {name}+{hashlib.sha256(name.encode() + b'%c' % 10 + raw).hexdigest()[:8]}+{t.b64(raw)}"
+
+
+@case(16, "log-signature")
+def log_signature(c):
+    p = c.w.entry(c.bundle)["inclusionProof"]["checkpoint"]
+    head, _, sig = p["envelope"].rstrip("\n").rpartition(" ")
+    raw = bytearray(base64.b64decode(sig))
+    raw[-1] ^= 1
+    p["envelope"] = f"{head} {t.b64(bytes(raw))}\n"
+
+
+def witnessed(c):
+    c.logs = [c.logs[0], f"witness w1 {c.w.witness.vkey}", "quorum w1"]
+    c.w.witness.cosign(c.bundle)
+
+
+@case(16, "quorum", witnessed)
+def quorum(c):
+    c.bundle = copy.deepcopy(c.w.bundle)
+
+
+@case(16, "quorum", witnessed)
+def quorum_of_another_key(c):
+    c.bundle = copy.deepcopy(c.w.bundle)
+    Witness("w1.example").cosign(c.bundle)
+
+
+@case(44, "clock", witnessed)
+def clock(c):
+    c.bundle = copy.deepcopy(c.w.bundle)
+    c.w.witness.cosign(c.bundle, int(time.time()) + 3600)
+
+
+# --- 17 ---
+
+def withdrawal(S, reason="unsafe"):
+    return b.side("withdrawal", [(NAME, S)], {"reason": reason, "comment": "found"})
+
+
+def revocation(key, earlier):
+    return b.side("key-revocation", [("key", key)], {"reason": "compromised", "earlier": earlier})
+
+
+def unrelated(c):
+    c.add(withdrawal("1" * 64), "ci")
+    c.add(withdrawal(c.w.S), "eve")
+
+
+@case(17, "withdrawn", unrelated)
+def withdrawn(c):
+    c.add(withdrawal(c.w.S), "ci")
+
+
+@case(17, "withdrawn", unrelated)
+def withdrawn_unlogged(c):
+    c.add(withdrawal(c.w.S), "ci", logged=False)
+
+
+@case(17, "withdrawn", lambda c: c.rule.append("withdrawn-by watcher"))
+def withdrawn_by_a_watcher(c):
+    c.add(withdrawal(c.w.S), "watcher")
+
+
+@case(17, "key-revoked", lambda c: c.add(revocation(c.w.ci.id, "keep"), "ci"))
+def key_revoked_all(c):
+    c.evidence.clear()
+    c.add(revocation(c.w.ci.id, "withdraw"), "ci")
+
+
+@case(17, "key-revoked", lambda c: c.add(revocation(c.w.ci.id, "keep"), "ci"))
+def key_revoked_before(c):
+    c.bundle = c.w.log(c.w.ci, b.model(NAME, c.w.digests, "later")[0])
+
+
+@case(17, "key-revoked", lambda c: c.add(revocation(c.w.ci.id, "keep"), "ci"))
+def key_revoked_unlogged(c):
+    c.evidence.clear()
+    c.add(revocation(c.w.ci.id, "keep"), "ci", logged=False)
+
+
+def status(c, age=600, by="watcher", **more):
+    s = {"log": t.ORIGIN, "treeSize": "48300", "rootHash": t.b64(b"\2" * 32), "checked": stamp(-age),
+         "complete": True, "withdrawn": [], "revoked": []}
+    subject = more.pop("subject", c.w.S)
+    s.update(more)
+    c.evidence[:] = [c.w.parties[by].bundle(b.side("status", [(NAME, subject)], s))]
+
+
+def fresh(c):
+    c.rule.append("fresh 24h status watcher")
+    status(c)
+
+
+@case(17, "no-fresh-status", fresh)
+def no_status(c):
+    c.evidence.clear()
+
+
+@case(17, "no-fresh-status", fresh)
+def status_by_another(c):
+    status(c, by="alice")
+
+
+@case(17, "no-fresh-status", fresh)
+def status_incomplete(c):
+    status(c, complete=False)
+
+
+@case(17, "no-fresh-status", fresh)
+def status_of_another_log(c):
+    status(c, log="other.example")
+
+
+@case(17, "status-expired", fresh)
+def status_expired(c):
+    status(c, age=25 * 3600)
+
+
+@case(17, "superseded", fresh)
+def superseded(c):
+    status(c, subject="3" * 64)
+
+
+@case(17, "withdrawn", fresh)
+def status_withdraws(c):
+    status(c, withdrawn=[c.w.S])
+
+
+@case(17, "key-revoked", fresh)
+def status_revokes(c):
+    status(c, revoked=[c.w.ci.id])
+
+
+def newer_in_state(c):
+    old = c.bundle
+    c.args += ["--state", c.dir + "/state"]
+    c.bundle = c.w.log(c.w.ci, b.model(NAME, c.w.digests, "2.0")[0])
+    c.old = old
+
+
+@case(17, "rollback", newer_in_state)
+def rollback(c):
+    c.bundle = c.old
+
+
+def remembered(c):
+    c.args += ["--state", c.dir + "/state"]
+
+
+@case(20, "inconsistent", remembered)
+def inconsistent(c):
+    """The log signs two trees of the same size."""
+    fork = c.w.log(c.w.ci, b.model(NAME, c.w.digests, "fork")[0])
+    e = c.w.entry(fork)
+    root = t.leaf_hash(base64.b64decode(e["canonicalizedBody"]))
+    text = f"{t.ORIGIN}\n1\n{t.b64(root)}\n"
+    with open(c.w.server.dir + "/key.pem", "rb") as f:
+        key = serialization.load_pem_private_key(f.read(), None)
+    line = t.b64(bytes.fromhex(c.w.server.vkey.id) + key.sign(text.encode()))
+    e["logIndex"] = "0"
+    e["inclusionProof"] = {"logIndex": "0", "treeSize": "1", "rootHash": t.b64(root), "hashes": [],
+                           "checkpoint": {"envelope": f"{text}\n\u2014 {t.ORIGIN} {line}\n"}}
+    c.bundle = fork
+
+
+# --- 4x, 30, 2 ---
+
+@case(40, "missing")
+def model_missing(c):
+    c.model += "-not"
+    c.write = lambda: None
+
+
+@case(44, "policy-expired", lambda c: c.head.append("expires " + stamp(3600)))
+def policy_expired(c):
+    c.head[-1] = "expires " + stamp(-3600)
+
+
+def serial_in_state(c):
+    c.head.append("serial 7")
+    c.args += ["--state", c.dir + "/state"]
+
+
+@case(44, "policy-rollback", serial_in_state)
+def policy_rollback(c):
+    c.head[-1] = "serial 6"
+
+
+@case(30, "network")
+def network(c):
+    c.args += ["--online", "--log-url", "http://127.0.0.1:1", "--timeout", "2000"]
+
+
+def refusals(w):
+    for name, setup, remove, code, reason in CASES:
+        c = w.case()
+        if setup:
+            setup(c)
+        got, v = c.run(f"{name}, base")
+        if not t.check(got == 0, f"{name}: the base case is accepted: {got} {v['reason']} {v['message']}"):
+            continue
+        remove(c)
+        if c.bundle is not None or name == "no_bundle":
+            got, v = c.run(name)
+        t.check((got, v["reason"]) == (code, reason),
+                f"{name}: {code} {reason}, not {got} {v['reason']}: {v['message']}")
+
+
+def locked(w):
+    c = w.case()
+    remembered(c)
+    t.check(c.run("locked, base")[0] == 0, "locked: the base case is accepted")
+    with open(c.dir + "/state/lock", "r+") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        code, v = c.run("locked")
+    t.check((code, v["reason"]) == (45, "locked"), f"locked: {code} {v['reason']}")
+
+
+def usage(w):
+    c = w.case()
+    t.check(c.run("usage, base")[0] == 0, "usage: the base case is accepted")
+    for flags in (["--key", "x"], ["--ca", "x"], ["--identity", "x"], ["--any-identity"], ["--logged=off"],
+                  ["--ignore", "x"], ["--ignore-unsigned-files"], ["--log", "x"], ["--issuer", "x"],
+                  ["--logged=maybe"], ["--policy-sha256", "0" * 64]):
+        c.args = flags
+        code, v = c.run(f"usage {flags}")
+        t.check(code == 2, f"usage: {flags} with --policy: {code} {v['message']}")
+    c.args = []
+    c.write()
+    for mode in (0o620, 0o602):
+        os.chmod(c.policy, mode)
+        code, v = c.run("policy others may write", write=False)
+        t.check(code in (2, 40), f"usage: a policy of mode {mode:o}: {code} {v['message']}")
+
+
+def words(w):
+    """The promised words about freshness, to the letter."""
+    c = w.case()
+    fresh(c)
+    status(c, age=3 * 3600)
+    c.write()
+    r = mtlog("verify", "--policy", c.policy, "--name", NAME, c.model)
+    t.check(r.returncode == 0 and "current: stated by watcher for size 48300, 3 h old" in r.stdout,
+            f"words of a status: {r.stdout} {r.stderr}")
+    c = w.case()
+    c.args = ["--online", "--log-url", f"http://127.0.0.1:{w.server.port}"]
+    witness_free = c.run("online")
+    t.check(witness_free[0] == 0, f"--online: {witness_free}")
+    c.write()
+    r = mtlog("verify", "--policy", c.policy, "--name", NAME, *c.args, c.model)
+    t.check("(not proven)" in r.stdout and f"no withdrawal shown by {t.ORIGIN}" in r.stdout,
+            f"words of --online: {r.stdout} {r.stderr}")
+
+
+def malleable(w):
+    """Anyone can log an old signature again as (r, n - s)."""
+    r, s = decode_dss_signature(base64.b64decode(w.bundle["dsseEnvelope"]["signatures"][0]["sig"]))
+    twin = w.log(w.ci, w.payload, encode_dss_signature(r, b.ORDER_P256 - s))
+    t.check(int(w.entry(twin)["logIndex"]) != w.index, "the twin is another leaf")
+    c = w.case()
+    t.check(c.run("after the twin")[0] == 0, "the twin changes nothing")
+    c.bundle = twin
+    code, v = c.run("the twin itself")
+    t.check(code == 0 and v["statement"] == w.S, f"the twin has the same S: {code} {v['message']}")
+
+
+# --- a log that lies ---------------------------------------------------------
+
+TIMEOUT_MS = 3000
+
+
+class Liar:
+    """Passes everything on to a log; what `lie` gives for a path replaces the
+    answer: (status, body), or a function that writes to the connection."""
+
+    def __init__(self, server):
+        liar = self
+        self.lie = lambda method, path, status, body: None
+        self.end = threading.Event()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def answer(self):
+                n = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(n) if n else None
+                keep = {k: v for k, v in self.headers.items() if k.lower() in ("content-type", "mtlog-public-key")}
+                status, _, data = server.call(self.command, self.path, body, keep)
+                lie = liar.lie(self.command, self.path, status, data)
+                if callable(lie):
+                    self.close_connection = True
+                    try:
+                        lie(self)
+                    except OSError:
+                        pass
+                    return
+                status, data = lie or (status, data)
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", f"http://127.0.0.1:{server.port}{self.path}")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = answer
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def endless(self, h):
+        h.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        chunk = b" " * 65536
+        while not self.end.is_set():
+            h.wfile.write(b"10000\r\n" + chunk + b"\r\n")
+
+    def stall(self, h):
+        self.end.wait(30)
+
+    def drip(self, h):
+        h.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not self.end.wait(0.2):
+            h.wfile.write(b" ")
+
+    def close(self):
+        self.end.set()
+        self.http.shutdown()
+        self.http.server_close()
+
+
+def changed(body, change):
+    value = json.loads(body)
+    change(value["verificationMaterial"]["tlogEntries"][-1], value)
+    return json.dumps(value).encode()
+
+
+def wrong_hash(e, _):
+    e["inclusionProof"]["hashes"][0] = t.b64(b"\1" * 32)
+
+
+def wrong_log(e, _):
+    c = e["inclusionProof"]["checkpoint"]
+    c["envelope"] = c["envelope"].replace(t.ORIGIN, "other.example")
+
+
+def transport(liar):
+    """What can be wrong with any answer."""
+    return {
+        "endless body": lambda *_: liar.endless,
+        "redirect": lambda *_: (302, b""),
+        "stall": lambda *_: liar.stall,
+        "slow drip": lambda *_: liar.drip,
+        "garbage": lambda *_: (200, os.urandom(500)),
+        "nothing": lambda *_: (200, b""),
+        "wrong JSON": lambda *_: (200, b"[]"),
+    }
+
+
+def only(word, lie):
+    return lambda method, path, status, body: lie(method, path, status, body) if word in path else None
+
+
+def within(what, *words):
+    began = time.monotonic()
+    r = mtlog(*words)
+    took = time.monotonic() - began
+    t.check(took < TIMEOUT_MS / 1000 + 3, f"{what}: over after {took:.1f} s")
+    return r
+
+
+def lies_to_publishers(w):
+    liar = Liar(w.server)
+    folder = tempfile.mkdtemp(dir=w.root)
+    key = folder + "/key"
+    mtlog("key", "new", "--out", key)
+    old = w.entry(w.bundle)
+
+    def smaller(e, _):
+        e["inclusionProof"] = old["inclusionProof"]
+
+    def other_entry(_, value):
+        value["verificationMaterial"]["tlogEntries"] = [old]
+
+    def post(change):
+        return only("/bundles", lambda m, p, s, body: (s, changed(body, change)))
+
+    lies = {n: only("/bundles", f) for n, f in transport(liar).items()}
+    lies |= {f"envelope: {n}": only("/envelopes/", f) for n, f in transport(liar).items()}
+    lies |= {
+        "wrong proof": post(wrong_hash), "another log": post(wrong_log), "smaller tree": post(smaller),
+        "another entry": post(other_entry), "no entry": post(lambda _, v: v["verificationMaterial"].pop("tlogEntries")),
+        "another bundle": only("/bundles", lambda *_: (201, json.dumps(w.bundle).encode())),
+        "another envelope": only("/envelopes/", lambda *_: w.server.get("/api/v1/envelopes/" + w.S)[::2]),
+    }
+    options = ["--log", liar.url, "--vkey", w.server.vkey.text, "--timeout", str(TIMEOUT_MS), "--yes"]
+    lies["none"] = lambda *_: None
+    for i, (what, lie) in enumerate(lies.items()):
+        model = f"{folder}/m{i}"
+        os.mkdir(model)
+        with open(model + "/w", "w") as f:
+            f.write(what)
+        liar.lie = lie
+        r = within(f"publish, {what}", "publish", "--key", key, *options, model)
+        good = what == "none"
+        t.check((r.returncode == 0) == good, f"publish, {what}: {r.returncode} {r.stdout} {r.stderr}")
+        t.check(os.listdir(model) == ["w"] or good, f"publish, {what}: leaves {os.listdir(model)}")
+        mtlog("sign", "--key", key, model)
+        with open(model + "/model.sig", "rb") as f:
+            before = f.read()
+        r = within(f"submit, {what}", "submit", "--key", key + ".pub", *options, model + "/model.sig")
+        t.check((r.returncode == 0) == good, f"submit, {what}: {r.returncode} {r.stdout} {r.stderr}")
+        with open(model + "/model.sig", "rb") as f:
+            t.check(f.read() == before or good, f"submit, {what}: the bundle is as it was")
+        t.check(sorted(os.listdir(model)) == ["model.sig", "w"], f"submit, {what}: leaves {os.listdir(model)}")
+    liar.close()
+
+
+def lies_to_verifiers(w):
+    liar = Liar(w.server)
+    party = b.Party()
+    w.parties["ci"], mine = party, w.ci
+    w.ci = party
+    c = w.case()
+    w.parties["ci"] = w.ci = mine
+    c.bundle = w.log(party, c.w.payload)
+    size = int(w.entry(c.bundle)["inclusionProof"]["treeSize"])
+    c.args = ["--online", "--log-url", liar.url, "--timeout", str(TIMEOUT_MS)]
+    t.check(c.run("online, no lie")[0] == 0, "online: the base case is accepted")
+    old = w.entry(w.bundle)["inclusionProof"]["checkpoint"]["envelope"].encode()
+    w.log(party, b.model(NAME, w.digests, "newer")[0])
+    lies = {f"{word}: {n}": only(word, f) for word in ("/checkpoint", "/consistency/", "/search")
+            for n, f in transport(liar).items()}
+    lies["smaller tree"] = only("/checkpoint", lambda *_: (200, old))
+    lies["wrong proof"] = only("/consistency/", lambda m, p, s, body: (s, json.dumps(
+        {"hashes": [t.b64(b"\1" * 32)] * max(1, len(json.loads(body)["hashes"]))}).encode()))
+    for what, lie in lies.items():
+        liar.lie = lie
+        began = time.monotonic()
+        code, v = c.run(f"online, {what}")
+        t.check(code != 0, f"online, {what}: refused ({size})")
+        t.check(time.monotonic() - began < TIMEOUT_MS / 1000 + 3, f"online, {what}: in time")
+    liar.lie = lambda *_: None
+    t.check(c.run("online, no lie")[0] == 0, "online: accepted again")
+    w.log(party, withdrawal(w.S))
+    code, v = c.run("online, withdrawn")
+    t.check((code, v["reason"]) == (17, "withdrawn"), f"online: what the log shows counts: {code} {v['reason']}")
+    for i in range(70):
+        w.log(w.parties["eve"], b.side("withdrawal", [(NAME, w.S)], {"reason": "other", "comment": str(i)}))
+    code, v = c.run("online, crowded")
+    t.check((code, v["reason"]) == (17, "withdrawn"), f"online: others do not crowd it out: {code} {v['reason']}")
+    liar.lie = only("/search", lambda *_: (200, b'{"entries":[],"next":null}'))
+    c.write()
+    r = mtlog("verify", "--policy", c.policy, "--name", NAME, *c.args, c.model)
+    t.check(r.returncode == 0 and "(not proven)" in r.stdout,
+            f"a withdrawal left out: not noticed, and not claimed: {r.returncode} {r.stdout}")
+    code, v = c.run("online, left out")
+    t.check(code == 0 and v["current"]["proven"] == "shown", f"nor in the verdict: {v['current']}")
+    liar.close()
+
+
+def statements(w):
+    """approve, withdraw and revoke-key as commands."""
+    d = tempfile.mkdtemp(dir=w.root)
+    log = ["--log", f"http://127.0.0.1:{w.server.port}", "--vkey", w.server.vkey.text, "--yes"]
+    for k in ("ci", "alice", "bob"):
+        mtlog("key", "new", "--out", f"{d}/{k}")
+    model = d + "/m"
+    os.mkdir(model)
+    with open(model + "/w", "w") as f:
+        f.write("weights")
+
+    def run(what, code, *words):
+        r = mtlog(*words, cwd=d)
+        t.check(r.returncode == code, f"{what}: {r.returncode}, not {code}: {r.stdout} {r.stderr}")
+        return r
+
+    def pub(k):
+        with open(f"{d}/{k}.pub", "rb") as f:
+            key = serialization.load_pem_public_key(f.read())
+        return t.b64(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
+
+    policy = d + "/p"
+    with open(policy, "w") as f:
+        f.write(f"log {w.server.vkey.text}\nquorum none\nmtlog-policy 1\n"
+                + "".join(f"signer {k} key {pub(k)}\n" for k in ("ci", "alice", "bob"))
+                + "model acme/*\nsigned-by ci\napproved-by 2 alice bob\n")
+    os.chmod(policy, 0o600)
+    verify = ["verify", "--policy", policy, "--name", "acme/s", "--json", model]
+    run("publish", 0, "publish", "--key", d + "/ci", "--name", "acme/s", *log, model)
+    run("no approval", 13, *verify)
+    run("approve blindly", 2, "approve", "--key", d + "/alice", *log, model)
+    run("approve another's model", 11, "approve", "--key", d + "/alice", "--signer", d + "/bob.pub", *log, model)
+    run("approve", 0, "approve", "--key", d + "/alice", "--policy", policy, "--role", "r", *log, model)
+    run("one approval", 13, *verify)
+    run("approve the same", 0, "approve", "--key", d + "/bob", "--signer", d + "/ci.pub", "--role", "r", *log, model)
+    t.check(len(os.listdir(model + "/.mtlog")) == 2, "the second approval does not replace the first")
+    v = json.loads(run("two approvals", 0, *verify).stdout)
+    with open(model + "/w", "a") as f:
+        f.write("!")
+    run("approve what changed", 10, "approve", "--key", d + "/bob", "--policy", policy, *log, model)
+    os.truncate(model + "/w", len("weights"))
+    first = sorted(os.listdir(model + "/.mtlog"))[0]
+    run("a reason that is none", 2, "withdraw", "--key", d + "/ci", "--reason", "boredom", *log, model)
+    run("nobody to ask", 2, "withdraw", "--key", d + "/ci", "--reason", "other", *log[:-1], model)
+    t.check(len(os.listdir(model + "/.mtlog")) == 2, "nothing was written")
+    run("withdraw an approval", 0, "withdraw", "--key", d + "/alice", "--reason", "mistake", *log,
+        f"{model}/.mtlog/{first}")
+    run("approval withdrawn", 13, *verify)
+    run("withdraw by S", 0, "withdraw", "--key", d + "/ci", "--reason", "unsafe", "--output", d + "/o", *log,
+        v["statement"], v["statement"])
+    run("withdrawn", 17, *verify, "--evidence", d + "/o")
+    run("withdraw", 0, "withdraw", "--key", d + "/ci", "--reason", "unsafe", *log, model)
+    run("withdrawn beside it", 17, *verify)
+    run("revoke what is lost", 0, "revoke-key", "--bundle", d + "/bob.revoke", "--output", d + "/o", *log)
+    run("revoke again with a reason", 2, "revoke-key", "--bundle", d + "/bob.revoke", "--reason", "lost", *log)
+    run("revoke", 0, "revoke-key", "--key", d + "/alice", "--reason", "retired", "--earlier", "withdraw",
+        "--output", d + "/o", *log)
+    run("unsound", 2, "revoke-key", "--key", d + "/alice", "--reason", "retired", "--earlier", "perhaps", *log)
+
+
+def main():
+    with t.Server() as server:
+        server.init().start()
+        w = World(server)
+        words(w)
+        malleable(w)
+        lies_to_verifiers(w)
+        lies_to_publishers(w)
+        statements(w)
+        refusals(w)
+        usage(w)
+        locked(w)
+    t.finish()
+
+
+if __name__ == "__main__":
+    main()
