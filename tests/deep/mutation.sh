@@ -63,7 +63,7 @@ while read -r name function; do
 			echo "$name, $kind: nothing notices"
 			missed=$((missed + 1))
 		else
-			echo "$name, $kind: $(grep -m 1 -oE '^ERROR: .*|Segmentation.*|AddressSanitizer: [a-zA-Z-]*' "$work/log" | cut -c1-90 || echo crashes)"
+			echo "$name, $kind: $(grep -m 1 -oE 'ERROR: .*|Segmentation.*|AddressSanitizer: [a-zA-Z-]*' "$work/log" | cut -c1-90 || echo crashes)"
 		fi
 	done
 done < <(rows)

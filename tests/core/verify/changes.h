@@ -170,6 +170,19 @@ statement_old(struct scene *s)
 	    "\"predicate\":{\"unused\":\"\"}}");
 }
 
+/* Who was not asked to read 0.2 does not take its way of signing, either. */
+static void
+signed_the_old_way(struct scene *s)
+{
+	s->v02 = true;
+}
+
+static void
+signed_the_old_way_allowed(struct scene *s)
+{
+	s->v02 = s->allow_v02 = true;
+}
+
 static void
 statement_malformed(struct scene *s)
 {
@@ -254,6 +267,25 @@ other_hint(struct bundle *b)
 	b->hint = BYTES_LIT(HEX64);
 }
 
+/* Nothing but the clock dates the signature, which is good now as well. */
+static void
+undated(struct scene *s)
+{
+	s->until = 0;
+	s->leaf.until = NOW + DAY;
+}
+
+/* No log is of use, and nothing wants one that need not. */
+static void
+logless(struct scene *s)
+{
+	undated(s);
+	s->below = 0;
+	s->approved_by = NULL;
+	s->online = false;
+	s->current_more = UINT64_MAX;
+}
+
 /* All that a rule for keys leaves of the scene. */
 static void
 by_key(struct scene *s)
@@ -266,13 +298,9 @@ static void
 signature_spoiled(struct scene *s)
 {
 	/* Not logged, so that no later requirement sees the difference. */
+	logless(s);
 	s->no_entry = true;
 	s->logged = "no";
-	s->until = s->below = 0;
-	s->leaf.until = NOW + DAY;
-	s->fresh = NULL;
-	s->online = false;
-	s->current_more = UINT64_MAX;
 	s->spoil_bundle = last_bit;
 }
 
@@ -353,6 +381,7 @@ issuer_wanted(struct scene *s)
 static void
 no_entry(struct scene *s)
 {
+	logless(s);
 	s->no_entry = true;
 }
 
@@ -446,9 +475,9 @@ proof_size(struct scene *s)
 static void
 log_unknown(struct scene *s)
 {
+	logless(s);
 	s->knows_log = false;
 	s->knows_other_log = true;
-	s->below = 0;
 }
 
 /* The last `"` ends a note of one line's worth of base64 each. */
@@ -500,16 +529,17 @@ witness_forged(struct scene *s)
 static void
 quorum_of_one(struct scene *s)
 {
+	s->approved_by = NULL;
+	undated(s);
 	s->cosigned[1] = 0;
-	s->cosigned[0] = SIGNED;
 }
 
 static void
 quorum_of_none(struct scene *s)
 {
+	s->approved_by = NULL;
+	undated(s);
 	s->cosigned[0] = s->cosigned[1] = 0;
-	s->leaf.until = NOW + DAY;
-	s->until = 0;
 }
 
 /* --- time, certificate, limits --- */
@@ -517,9 +547,9 @@ quorum_of_none(struct scene *s)
 static void
 witnesses_ahead(struct scene *s)
 {
+	undated(s);
+	s->approved_by = NULL;
 	s->cosigned[0] = s->cosigned[1] = NOW + CLAIM_CLOCK_SKEW + 1;
-	s->leaf.until = NOW + DAY;
-	s->until = 0;
 }
 
 static void
@@ -1015,6 +1045,9 @@ static const struct {
     {"signature", signature_spoiled, VERDICT_BAD_SIGNATURE, "signature"},
     {"signature", signature_short, VERDICT_BAD_SIGNATURE, "signature"},
     {"signature", payload_changed, VERDICT_BAD_SIGNATURE, "signature"},
+    {"signature", signed_the_old_way, VERDICT_BAD_SIGNATURE, "signature"},
+    {"signature", signed_the_old_way_allowed, VERDICT_BAD_SIGNATURE,
+	"signature"},
     {"signature", signature_of_key, VERDICT_BAD_SIGNATURE, "signature"},
     {"signature", hint_of_another, VERDICT_BAD_SIGNATURE, "hint-mismatch"},
     {"signature", by_eve, VERDICT_BAD_SIGNATURE, "signature"},

@@ -70,6 +70,7 @@ struct scene {
 	struct bytes payload; /* empty: made of `name` and `version` */
 	const char *name, *version;
 	const char *file; /* the second of the two */
+	bool v02;	  /* signed as model_signing 0.2 did */
 	bool wrong_root, no_hint, no_entry, entry_of_evidence;
 	enum party log;
 	uint64_t cosigned[3];
@@ -86,7 +87,7 @@ struct scene {
 	uint64_t current_more; /* entries since; UINT64_MAX: no answer */
 	bool current_forked;
 	uint64_t current_cosigned[3];
-	bool has_scan;
+	bool has_scan, scan_newest; /* the model is what the scan found */
 	struct verify_scan scan;
 	bool has_state;
 	uint64_t state_serial;
@@ -321,6 +322,26 @@ scene_sign(struct scene *s, enum party by, struct bytes payload,
 	must(bundle_leaf(&x->b, spki, &x->leaf, &err), &err);
 }
 
+/* As dsse_verify_v02 wants it, of a payload that Python need not escape. */
+static inline void
+scene_sign_v02(struct scene *s, struct scene_bundle *x)
+{
+	AUTO(buf) text = BUF_INIT(1u << 20);
+	struct bytes payload = buf_bytes(&s->payload_text);
+	struct error err = {0};
+
+	buf_printf(&text, "DSSEV1 %zu %s %zu b'", strlen(s->payload_type),
+	    s->payload_type, payload.len);
+	buf_put(&text, payload);
+	buf_put_u8(&text, '\'');
+	buf_clear(&x->signature);
+	must(buf_ok(&text, &err) &&
+		private_key_sign(s->parties->keys[s->by], buf_bytes(&text),
+		    &x->signature, &err),
+	    &err);
+	x->b.envelope.signature = buf_bytes(&x->signature);
+}
+
 /* The model's own: another type, a certificate. */
 static inline void
 scene_sign_model(struct scene *s, struct scene_bundle *x)
@@ -338,6 +359,8 @@ scene_sign_model(struct scene *s, struct scene_bundle *x)
 		sign_envelope(p, s->by, &x->b.envelope, &x->signature);
 		x->b.envelope.signature = buf_bytes(&x->signature);
 	}
+	if (s->v02)
+		scene_sign_v02(s, x);
 	must(dsse_statement_digest(&x->b.envelope, &s->digest, &err), &err);
 	buf_init(&s->der, CERTIFICATE_MAX_LEN);
 	certify(p, &s->leaf, &s->der);
@@ -675,6 +698,8 @@ scene_verify(struct scene *s, struct verdict *out, struct manifest *manifest)
 		in.asked_version = bytes_str(s->asked_version);
 	if (s->current_more != UINT64_MAX)
 		in.current = &s->current;
+	if (s->scan_newest)
+		s->scan.newest = s->digest;
 	if (s->has_scan)
 		in.scan = &s->scan;
 	s->state = (struct verify_state){s->state_serial, scene_recall, s};
