@@ -29,12 +29,14 @@ void
 buf_clear(struct buf *b)
 {
 	b->len = 0;
-	b->failed = false;
+	b->failed = b->exhausted = false;
 }
 
 bool
 buf_ok(const struct buf *b, struct error *err)
 {
+	if (b->exhausted)
+		return error_set(err, ERR_INTERNAL, "out of memory");
 	if (b->failed)
 		return error_set(
 		    err, ERR_LIMIT, "does not fit into %zu bytes", b->limit);
@@ -61,7 +63,7 @@ buf_reserve(struct buf *b, size_t n)
 		cap = b->limit;
 	p = realloc(b->ptr, cap ? cap : 1);
 	if (!p) {
-		b->failed = true;
+		b->failed = b->exhausted = true;
 		return NULL;
 	}
 	b->ptr = p;

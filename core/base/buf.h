@@ -17,6 +17,7 @@ struct buf {
 	size_t cap;
 	size_t limit;
 	bool failed;
+	bool exhausted; /* failed, as memory ran out */
 };
 
 /* BUF_INIT is an empty buffer that may grow to `max` bytes. */
@@ -34,7 +35,8 @@ void buf_release(struct buf *b);
 /* buf_clear empties `b`, keeps its memory and clears `failed`. */
 void buf_clear(struct buf *b);
 
-/* buf_ok is false, with `err` set (ERR_LIMIT), if some write did not fit. */
+/* buf_ok is false, with `err` set, if some write did not fit: ERR_LIMIT, or
+ * ERR_INTERNAL where it was memory that ran out. */
 bool buf_ok(const struct buf *b, struct error *err) MUST_USE;
 
 /* buf_bytes views the contents until the next write. */

@@ -38,10 +38,10 @@ hasher_ok(const struct hasher *h, struct error *err)
 void
 sha256_two(struct hasher *h, struct bytes a, struct bytes b, struct hash *out)
 {
-	if (!EVP_DigestInit_ex2(h->ctx, h->md, NULL) ||
-	    !EVP_DigestUpdate(h->ctx, a.ptr, a.len) ||
-	    !EVP_DigestUpdate(h->ctx, b.ptr, b.len) ||
-	    !EVP_DigestFinal_ex(h->ctx, out->b, NULL)) {
+	if (EVP_DigestInit_ex2(h->ctx, h->md, NULL) != 1 ||
+	    EVP_DigestUpdate(h->ctx, a.ptr, a.len) != 1 ||
+	    EVP_DigestUpdate(h->ctx, b.ptr, b.len) != 1 ||
+	    EVP_DigestFinal_ex(h->ctx, out->b, NULL) != 1) {
 		h->failed = true;
 		ERR_clear_error();
 		memset(out->b, 0, HASH_LEN);
@@ -75,8 +75,8 @@ digest_compute(enum digest_algorithm alg, struct bytes in,
 {
 	size_t len = 0;
 
-	if (!EVP_Q_digest(
-		NULL, digests[alg].name, NULL, in.ptr, in.len, out, &len) ||
+	if (EVP_Q_digest(NULL, digests[alg].name, NULL, in.ptr, in.len, out,
+		&len) != 1 ||
 	    len != digests[alg].len) {
 		ERR_clear_error();
 		return error_set(

@@ -35,8 +35,10 @@ dsse_digest(enum digest_algorithm alg, struct bytes type, struct bytes payload,
 	AUTO(buf) prefix = BUF_INIT(PREFIX_MAX);
 
 	if (!put_prefix("DSSEv1", type, payload, &prefix))
-		return error_set(
-		    err, ERR_LIMIT, "the envelope's payloadType is too long");
+		return prefix.exhausted
+		    ? buf_ok(&prefix, err)
+		    : error_set(err, ERR_LIMIT,
+			  "the envelope's payloadType is too long");
 	return digest_compute_two(alg, buf_bytes(&prefix), payload, out, err);
 }
 

@@ -85,6 +85,9 @@ signature_by_key(struct judge *j, struct claim *c, struct error *err)
 			return false;
 		}
 	}
+	/* A hint that could not be computed names nobody. */
+	if (!hasher_ok(&j->hasher, err))
+		return false;
 	if (keys == 0)
 		return error_reason(err, ERR_DENIED, "wrong-signer",
 		    "the bundle is signed with a key, and only certificates "
@@ -313,14 +316,27 @@ keep_chain_ever(struct judge *j, struct claim *c,
 	return chain_at(j, c, p, c->leaf.not_before, err);
 }
 
-bool
-claim_refusing(struct judge *j, struct claim *c, struct error *err)
+static bool
+refusing(struct judge *j, struct claim *c, struct error *err)
 {
 	struct party_set all;
 
 	memset(&all, 0xff, sizeof(all));
 	return claim_signature(j, c, err) && claim_signer(j, c, &all, err) &&
 	    (!c->has_leaf || narrow(j, c, keep_chain_ever, err));
+}
+
+bool
+claim_refusing(struct judge *j, struct claim *c, struct error *err)
+{
+	struct error first = {0};
+
+	if (refusing(j, c, &first))
+		return true;
+	if (first.code != ERR_INTERNAL)
+		return refusing(j, c, err);
+	*err = first;
+	return false;
 }
 
 size_t

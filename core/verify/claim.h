@@ -123,7 +123,9 @@ bool claim_limits(struct judge *j, struct claim *c, struct error *err) MUST_USE;
 /*
  * claim_refusing is what evidence that refuses must pass instead: a signature
  * by some credential of the policy, its chain good at the certificate's own
- * beginning, logged or not: a withdrawal does not expire.
+ * beginning, logged or not: a withdrawal does not expire. What fails is looked
+ * at once more: OpenSSL forgets in places that it was memory that ran out, and
+ * to overlook a withdrawal is to accept.
  */
 bool claim_refusing(struct judge *j, struct claim *c, struct error *err)
     MUST_USE;

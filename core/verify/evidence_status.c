@@ -92,13 +92,28 @@ status_says(const struct claim *c, const struct claim *model, struct error *err)
 }
 
 static bool
-status_by(struct judge *j, struct claim *c, const struct policy_rule *rule,
+signed_by_them(struct judge *j, struct claim *c, const struct policy_rule *rule,
     struct error *err)
 {
 	return claim_signature(j, c, err) &&
 	    claim_signer(j, c, &rule->fresh_by, err) &&
 	    claim_times(j, c, err) && claim_certificate(j, c, err) &&
 	    claim_limits(j, c, err);
+}
+
+/* As in claim_refusing: the newest status may be the one that refuses. */
+static bool
+status_by(struct judge *j, struct claim *c, const struct policy_rule *rule,
+    struct error *err)
+{
+	struct error first = {0};
+
+	if (signed_by_them(j, c, rule, &first))
+		return true;
+	if (first.code != ERR_INTERNAL)
+		return signed_by_them(j, c, rule, err);
+	*err = first;
+	return false;
 }
 
 bool

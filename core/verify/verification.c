@@ -52,8 +52,8 @@ verification_close(struct verification *v)
 	free(v);
 }
 
-/* A copy that lives as long as the verdict; without memory it is left out:
- * what a verdict tells is no reason to refuse. */
+/* A copy that lives as long as the verdict. Without memory it is lost, and the
+ * verdict with it: a state would remember a model without its name. */
 static struct bytes
 keep(struct verification *v, struct bytes text)
 {
@@ -61,7 +61,7 @@ keep(struct verification *v, struct bytes text)
 	struct bytes copy = {0};
 
 	if (!arena_dup(&v->out->storage, text, &copy, &ignored))
-		return (struct bytes){0};
+		v->lost = true;
 	return copy;
 }
 
@@ -139,6 +139,7 @@ verification_times(struct verification *v)
 	AUTO(buf) text = BUF_INIT(sizeof(v->existed_by) - 1);
 
 	time_put(&text, v->claim.time);
+	v->lost |= text.failed;
 	(void)snprintf(v->existed_by, sizeof(v->existed_by), "%.*s",
 	    (int)text.len, (const char *)text.ptr);
 	v->out->existed_by = v->claim.time;

@@ -20,6 +20,7 @@ struct verification {
 	struct manifest manifest;
 	struct manifest_files files;
 	enum hold_strength wanted_hold;
+	bool lost;		      /* something that the verdict tells */
 	char existed_by[32];	      /* RFC 3339 */
 	char current[ERROR_TEXT_MAX]; /* the promised words */
 };

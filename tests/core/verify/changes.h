@@ -643,6 +643,16 @@ withdrawn_unlogged(struct scene *s)
 	s->evidence[3].unlogged = true;
 }
 
+/* A certificate that has ended since withdraws all the same. */
+static void
+withdrawn_by_certificate(struct scene *s)
+{
+	s->evidence[3] = (struct scene_evidence){.kind = STATEMENT_WITHDRAWAL,
+	    .by = CI,
+	    .certified = true,
+	    .unlogged = true};
+}
+
 /* The signer need not be on the line; an approver need not, either. */
 static void
 withdrawn_by_signer(struct scene *s)
@@ -1087,6 +1097,7 @@ static const struct {
     {"limits", above_below, VERDICT_NOT_ALLOWED, "wrong-signer"},
     {"withdrawn", withdrawn, VERDICT_NOT_CURRENT, "withdrawn"},
     {"withdrawn", withdrawn_unlogged, VERDICT_NOT_CURRENT, "withdrawn"},
+    {"withdrawn", withdrawn_by_certificate, VERDICT_NOT_CURRENT, "withdrawn"},
     {"withdrawn", withdrawn_by_signer, VERDICT_NOT_CURRENT, "withdrawn"},
     {"withdrawn", withdrawn_by_approver, VERDICT_NOT_CURRENT, "withdrawn"},
     {"withdrawn", key_revoked, VERDICT_NOT_CURRENT, "key-revoked"},

@@ -41,6 +41,7 @@ struct scene_evidence {
 	bool incomplete, withdraws, revokes;
 	bool revokes_approval, withdraws_approval;
 	const char *log; /* status; NULL: ORIGIN */
+	bool certified;	 /* with ci's certificate in it */
 	bool spoiled;	 /* its signature */
 	struct hash digest;
 	struct buf payload, json;
@@ -342,12 +343,24 @@ scene_sign_v02(struct scene *s, struct scene_bundle *x)
 	x->b.envelope.signature = buf_bytes(&x->signature);
 }
 
+/* Signed with the key of a certificate. */
+static inline void
+scene_certify(struct bytes certificate, struct scene_bundle *x)
+{
+	struct error err = {0};
+
+	x->b.material = BUNDLE_CHAIN;
+	x->b.certificate_count = 1;
+	x->b.certificates[0] = certificate;
+	buf_clear(&x->leaf);
+	must(bundle_leaf(&x->b, certificate, &x->leaf, &err), &err);
+}
+
 /* The model's own: another type, a certificate. */
 static inline void
 scene_sign_model(struct scene *s, struct scene_bundle *x)
 {
 	struct parties *p = s->parties;
-	bool certificate = s->with == WITH_CERTIFICATE;
 	struct error err = {0};
 
 	scene_sign(s, s->by, buf_bytes(&s->payload_text), x);
@@ -364,15 +377,12 @@ scene_sign_model(struct scene *s, struct scene_bundle *x)
 	must(dsse_statement_digest(&x->b.envelope, &s->digest, &err), &err);
 	buf_init(&s->der, CERTIFICATE_MAX_LEN);
 	certify(p, &s->leaf, &s->der);
-	if (certificate) {
-		x->b.material = BUNDLE_CHAIN;
-		x->b.certificate_count = 1;
-		x->b.certificates[0] = buf_bytes(&s->der);
+	if (s->with == WITH_CERTIFICATE) {
+		scene_certify(buf_bytes(&s->der), x);
+		return;
 	}
 	buf_clear(&x->leaf);
-	must(bundle_leaf(&x->b,
-		 certificate ? buf_bytes(&s->der) : buf_bytes(&p->spki[s->by]),
-		 &x->leaf, &err),
+	must(bundle_leaf(&x->b, buf_bytes(&p->spki[s->by]), &x->leaf, &err),
 	    &err);
 }
 
@@ -572,6 +582,8 @@ scene_build_evidence(struct scene *s, struct scene_bundle *all)
 			continue;
 		scene_evidence_payload(s, e);
 		scene_sign(s, e->by, buf_bytes(&e->payload), &all[i]);
+		if (e->certified)
+			scene_certify(buf_bytes(&s->der), &all[i]);
 		if (e->spoiled)
 			all[i].signature.ptr[all[i].signature.len - 1] ^= 1;
 	}
