@@ -83,6 +83,8 @@ struct scene {
 	const char *asked_name, *asked_version;
 	bool allow_v02, bundle_alone;
 	struct scene_evidence evidence[SCENE_EVIDENCE];
+	bool withdraws_approval; /* the last one, the first's */
+	bool model_last;	 /* in the log, behind the evidence */
 	bool online;
 	enum party current_log;
 	uint64_t current_more; /* entries since; UINT64_MAX: no answer */
@@ -105,6 +107,7 @@ struct scene {
 	struct buf spki, der, root_der, payload_text, model, text, note,
 	    current_note;
 	struct hash digest, file_digest; /* S; of config.json */
+	uint64_t index, evidence_index;	 /* in the log */
 	struct memory_tree tree;
 	struct policy *policy;
 	struct evidence_item items[SCENE_EVIDENCE];
@@ -260,8 +263,10 @@ scene_evidence_payload(struct scene *s, struct scene_evidence *e)
 					 : NAME),
 	    .digest = e->subject ? *e->subject
 		: revocation	 ? s->parties->ids[CI]
-		: e->of_other	 ? s->parties->ids[EVE]
-				 : s->digest,
+		: s->withdraws_approval && e == &s->evidence[SCENE_EVIDENCE - 1]
+		? s->evidence[0].digest
+		: e->of_other ? s->parties->ids[EVE]
+			      : s->digest,
 	};
 	struct statement st = {
 	    .kind = e->kind,
@@ -598,9 +603,14 @@ scene_build_log(
 
 	memory_tree_init(&s->tree, 1000);
 	memory_tree_fill(&s->tree, h, MODEL_INDEX);
-	scene_add_leaf(s, buf_bytes(&model->leaf));
+	s->index = s->tree.size + (s->model_last ? SCENE_EVIDENCE : 0);
+	if (!s->model_last)
+		scene_add_leaf(s, buf_bytes(&model->leaf));
+	s->evidence_index = s->tree.size;
 	for (size_t i = 0; i < SCENE_EVIDENCE; i++)
 		scene_add_leaf(s, buf_bytes(&all[i].leaf));
+	if (s->model_last)
+		scene_add_leaf(s, buf_bytes(&model->leaf));
 	scene_head(s, s->tree.size);
 	return s->tree.size;
 }
@@ -621,14 +631,14 @@ scene_build(struct scene *s)
 		if (e->kind == 0)
 			continue;
 		if (!e->unlogged)
-			scene_enter(s, MODEL_INDEX + 1 + i, size,
+			scene_enter(s, s->evidence_index + i, size,
 			    buf_bytes(&all[i].leaf), NULL, &all[i]);
 		scene_finish(&all[i], &e->json);
 		s->items[i] =
 		    (struct evidence_item){"evidence", buf_bytes(&e->json)};
 	}
 	if (!s->no_entry)
-		scene_enter(s, MODEL_INDEX, size,
+		scene_enter(s, s->index, size,
 		    buf_bytes(
 			s->entry_of_evidence ? &all[0].leaf : &model.leaf),
 		    s->spoil_entry, &model);
