@@ -9,7 +9,8 @@ if [ "${1:-}" = --file ]; then
 	# shellcheck disable=SC2046 # words
 	said=$(gcc -std=gnu11 -D_GNU_SOURCE -I. -I"$BUILD" -DMTLOG_VERSION='"0"' \
 		-DMTLOG_DATADIR='"/"' -DMTLOG_PKCS11_MODULES='"/"' $(pkg-config --cflags p11-kit-1) \
-		"${hints[@]}" -O2 -fanalyzer -c -o /dev/null "$2" 2>&1) || true
+		"${hints[@]}" -O2 -fanalyzer -c -o /dev/null "$2" 2>&1) ||
+		{ printf '%s\n' "$said"; exit 1; }
 	found=$(printf '%s\n' "$said" | sed -n 's/.*\[-W\(analyzer-[a-z-]*\)\]$/\1/p' | sort -u)
 	bad=0
 	for kind in $found; do

@@ -19,11 +19,12 @@ step() {
 	fi
 }
 
-if command -v clang-14 >/dev/null && "$SOURCE/tests/support/rebuild.sh" fuzz fuzz-programs \
-	--enable-fuzzers --enable-sanitizers=address,undefined --disable-deep-checks \
-	CC=clang-14 CFLAGS="-O1 -g"; then
+if command -v clang-14 >/dev/null; then
+	step fuzz-build "$SOURCE/tests/support/rebuild.sh" fuzz fuzz-programs \
+		--enable-fuzzers --enable-sanitizers=address,undefined --disable-deep-checks \
+		CC=clang-14 CFLAGS="-O1 -g"
 	for target in "$BUILD"/fuzz/fuzz/fuzz_*; do
-		case $target in *.o) continue ;; esac
+		case $target in *.o | *'*') continue ;; esac
 		name=${target##*/fuzz_}
 		corpus=$BUILD/fuzz/corpus/$name
 		mkdir -p "$corpus"
