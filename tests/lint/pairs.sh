@@ -9,7 +9,6 @@ target_of() {
 	case $1 in
 	json | reader | encoding | error | times) echo - ;; # tools of the parsers below
 	der | key_parse) echo key ;;
-	checkpoint | note | vkey) echo note ;;
 	policy_build) echo policy ;;
 	*) echo "$1" ;;
 	esac

@@ -21,7 +21,7 @@ func main() {
 	program := flag.String("program", "", "the C program")
 	count := flag.Int("count", 10000, "number of trees")
 	seed := flag.Int64("seed", 1, "seed of the random choices")
-	noteEvery := flag.Int("notes", 4, "compare notes on every n-th tree")
+	noteEvery := flag.Int("notes", 3, "compare notes on every n-th tree")
 	flag.Parse()
 	log.SetFlags(0)
 	fmt.Printf("oracle: %d trees, seed %d\n", *count, *seed)
