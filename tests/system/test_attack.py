@@ -79,6 +79,14 @@ class Tricklers(threading.Thread):
 
 
 def trickle():
+    """Noise of the machine can only lengthen a p99: one try of three must hold."""
+    for last in (False, False, True):
+        if trickle_once(last):
+            return
+
+
+def trickle_once(last):
+    """False if honest clients waited too long and it is not the last try."""
     with t.Server(options=["--request-timeout", "5"]) as server:
         server.init().start()
         latencies(server, 50, "warm")
@@ -94,13 +102,13 @@ def trickle():
         p99 = lambda v: v[int(len(v) * 0.99)]
         print(f"quiet p99 {p99(quiet):.1f} ms, beside {TRICKLERS} tricklers {p99(busy):.1f} ms, "
               f"memory grew {grown} kB, slowest gone after {max(attack.gone_after, default=99):.1f} s", flush=True)
-        # The median bears the comparison on a noisy machine; p99 is told.
-        t.check(busy[len(busy) // 2] < 3 * quiet[len(quiet) // 2] + 2, "honest clients wait behind tricklers")
-        t.check(p99(busy) < 3 * p99(quiet) + 20, f"p99 {p99(busy):.1f} ms against {p99(quiet):.1f}")
+        near = p99(busy) <= 3 * p99(quiet)
+        t.check(near or not last, f"p99 {p99(busy):.1f} ms against {p99(quiet):.1f}: honest clients wait")
         t.check(len(attack.gone_after) == TRICKLERS, f"only {len(attack.gone_after)} were closed")
         t.check(max(attack.gone_after, default=99) < 10, "a trickler stayed over 10 s")
         t.check(grown < 32 * 1024 or "asan" in t.BUILD, f"memory grew by {grown} kB")
         t.check(server.stop() == 0, "clean stop")
+        return near
 
 
 def slow_readers():
