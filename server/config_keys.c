@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/config_keys.h"
 
+#include "core/base/nearest.h"
+
 #define AT(field) offsetof(struct config, field)
 #define MIB	  (1ull << 20)
 #define GIB	  (1ull << 30)
@@ -105,31 +107,6 @@ least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Edits between two short names: insert, delete, replace, swap neighbours. */
-static size_t
-distance(struct bytes a, struct bytes b)
-{
-	size_t d[CONFIG_NAME_MAX + 1][CONFIG_NAME_MAX + 1];
-
-	if (a.len > CONFIG_NAME_MAX || b.len > CONFIG_NAME_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= b.len; j++)
-		d[0][j] = j;
-	for (size_t i = 1; i <= a.len; i++) {
-		d[i][0] = i;
-		for (size_t j = 1; j <= b.len; j++) {
-			uint8_t x = a.ptr[i - 1], y = b.ptr[j - 1];
-
-			d[i][j] = least(d[i - 1][j - 1] + (x != y),
-			    least(d[i - 1][j], d[i][j - 1]) + 1);
-			if (i > 1 && j > 1 && x == b.ptr[j - 2] &&
-			    y == a.ptr[i - 2])
-				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
-		}
-	}
-	return d[a.len][b.len];
-}
-
 /* How much of a text a message shows; no character is cut. */
 static int
 shown(struct bytes text)
@@ -144,23 +121,20 @@ shown(struct bytes text)
 const struct config_key *
 config_key_find(struct bytes name, struct error *err)
 {
-	size_t best = 0, nearest = SIZE_MAX;
+	const char *names[CONFIG_KEYS + 1];
+	const char *near;
 
 	for (size_t i = 0; i < CONFIG_KEYS; i++) {
-		size_t d = distance(name, bytes_str(config_keys[i].name));
-
-		if (d == 0)
+		if (bytes_equal(name, bytes_str(config_keys[i].name)))
 			return &config_keys[i];
-		if (d < nearest) {
-			nearest = d;
-			best = i;
-		}
+		names[i] = config_keys[i].name;
 	}
-	/* A third of the letters may differ: else it is another word. */
-	if (nearest <= (name.len + 1) / 3)
+	names[CONFIG_KEYS] = NULL;
+	near = nearest_word(name, names);
+	if (near)
 		(void)error_set(err, ERR_SYNTAX,
 		    "unknown key \"%.*s\"; did you mean \"%s\"?", shown(name),
-		    name.ptr, config_keys[best].name);
+		    name.ptr, near);
 	else
 		(void)error_set(err, ERR_SYNTAX,
 		    "unknown key \"%.*s\"; mtlogd.conf(5) lists the keys",

@@ -2,55 +2,8 @@
 #include <stdlib.h>
 
 #include "client/cli/cli.h"
+#include "core/base/nearest.h"
 #include "core/base/reader.h"
-
-#define DISTANCE_MAX 3 /* edits between a wrong word and the one meant */
-#define WORD_MAX     32
-
-/* Levenshtein's distance of two short words. */
-static size_t
-distance(const char *a, const char *b)
-{
-	size_t row[WORD_MAX + 1], n = strlen(a), m = strlen(b);
-
-	if (n > WORD_MAX || m > WORD_MAX)
-		return WORD_MAX;
-	for (size_t k = 0; k <= m; k++)
-		row[k] = k;
-	for (size_t i = 1; i <= n; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (size_t k = 1; k <= m; k++) {
-			size_t best = corner + (a[i - 1] != b[k - 1]);
-
-			corner = row[k];
-			if (row[k] + 1 < best)
-				best = row[k] + 1;
-			if (row[k - 1] + 1 < best)
-				best = row[k - 1] + 1;
-			row[k] = best;
-		}
-	}
-	return row[m];
-}
-
-const char *
-cli_nearest(const char *word, const char *const *names)
-{
-	const char *best = NULL;
-	size_t least = DISTANCE_MAX + 1;
-
-	for (size_t i = 0; names[i]; i++) {
-		size_t d = distance(word, names[i]);
-
-		if (d < least && d < strlen(names[i])) {
-			least = d;
-			best = names[i];
-		}
-	}
-	return best;
-}
 
 static bool
 unknown_option(const struct cli_verb *verb, const char *word, struct error *err)
@@ -62,7 +15,7 @@ unknown_option(const struct cli_verb *verb, const char *word, struct error *err)
 	for (; verb->options && verb->options[n].name; n++)
 		names[n] = verb->options[n].name;
 	names[n] = NULL;
-	near = cli_nearest(word, names);
+	near = nearest_word(bytes_str(word), names);
 	return error_set(err, ERR_USAGE,
 	    "unknown option %s%s%s; see mtlog %s --help", word,
 	    near ? "; did you mean " : "", near ? near : "", verb->name);

@@ -70,10 +70,8 @@ const char *cli_need(
 bool cli_number(const struct cli_args *a, const char *name, uint64_t otherwise,
     uint64_t *out, struct error *err) MUST_USE;
 
-/* cli_usage prints a verb's help; cli_nearest is the name in a NULL-ended list
- * that is most like `word`, or NULL if none is. */
+/* cli_usage prints a verb's help. */
 void cli_usage(const struct cli_verb *verb, FILE *out);
-const char *cli_nearest(const char *word, const char *const *names);
 
 /* cli_colour tells whether to paint what goes to `out`: a terminal, and neither
  * NO_COLOR nor TERM=dumb. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/cli/verbs.h"
+#include "core/base/nearest.h"
 
 static void
 exit_codes(void)
@@ -86,7 +87,7 @@ run(struct cli_args *a, struct error *err)
 			cli_usage(cli_verbs[i], stdout);
 			return VERDICT_ACCEPTED;
 		}
-	near = cli_nearest(word, words);
+	near = nearest_word(bytes_str(word), words);
 	(void)error_set(err, ERR_USAGE,
 	    "say: mtlog help exit-codes|policy|formats, or a verb%s%s%s",
 	    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");

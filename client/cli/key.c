@@ -6,6 +6,7 @@
 #include "core/crypto/private_key.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
+#include "core/base/nearest.h"
 #include "core/crypto/pem.h"
 #include "io/file.h"
 
@@ -238,7 +239,7 @@ run(struct cli_args *a, struct error *err)
 	for (size_t i = 0; words[i]; i++)
 		if (strcmp(word, words[i]) == 0)
 			return runs[i](a, err);
-	near = cli_nearest(word, words);
+	near = nearest_word(bytes_str(word), words);
 	(void)error_set(err, ERR_USAGE, "say: mtlog key new|show|convert%s%s%s",
 	    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 	return -1;

@@ -5,6 +5,7 @@
 
 #include "client/cli/cli.h"
 #include "client/cli/verbs.h"
+#include "core/base/nearest.h"
 
 const struct cli_verb *const cli_verbs[] = {
     &verb_key,
@@ -77,7 +78,7 @@ find(const char *word)
 		names[n] = cli_verbs[n]->name;
 	}
 	names[n] = NULL;
-	near = cli_nearest(word, names);
+	near = nearest_word(bytes_str(word), names);
 	(void)fprintf(stderr,
 	    "mtlog: there is no command \"%s\"%s%s%s; see mtlog --help\n", word,
 	    near ? "; did you mean \"" : "", near ? near : "",

@@ -40,6 +40,7 @@ run_release(struct run *r)
 	file_tree_release(&r->tree);
 	online_close(r->online);
 	hold_close(r->files.hold);
+	free(r->files.signature);
 	if (r->scratch >= 0)
 		(void)close(r->scratch);
 }
@@ -84,7 +85,7 @@ read_bundle(struct run *r, bool is_folder, struct error *err)
 		    path);
 	else if (!ok)
 		*err = why;
-	r->files.has_signature = ok && stat(path, &r->files.signature) == 0;
+	ok = ok && signature_within(r->path, path, &r->files.signature, err);
 	free(path);
 	return ok;
 }
@@ -165,6 +166,21 @@ set_input(struct run *r)
 	in->hold = job->hold;
 }
 
+/* An empty word is a variable that nobody set, and never "any". */
+static bool
+asks_sensibly(const struct job *job, struct error *err)
+{
+	if (job->name && !*job->name)
+		return error_set(err, ERR_USAGE,
+		    "the name that is asked for is empty; leave it out for "
+		    "any name");
+	if (job->version && !*job->version)
+		return error_set(err, ERR_USAGE,
+		    "the version that is asked for is empty; leave it out for "
+		    "any version");
+	return true;
+}
+
 static bool
 judge(struct run *r, struct verdict *out, struct manifest *manifest)
 {
@@ -217,7 +233,7 @@ job_run(const struct job *job, struct verdict *out, struct held_model *held)
 
 	set_input(&r);
 	out->model = r.in.model;
-	ok = prepare(&r, &err);
+	ok = asks_sensibly(job, &err) && prepare(&r, &err);
 	if (!ok)
 		verdict_refuse(out, &err);
 	else
@@ -247,8 +263,9 @@ job_run_bundle(const struct job *job, struct bytes json, struct verdict *out)
 	buf_init(&r.bundle, BUNDLE_MAX_LEN);
 	buf_put(&r.bundle, json);
 	set_input(&r);
-	ok = buf_ok(&r.bundle, &err) && open_state(&r, &err) &&
-	    read_evidence(&r, false, &err) && ask_log(&r, &err);
+	ok = asks_sensibly(job, &err) && buf_ok(&r.bundle, &err) &&
+	    open_state(&r, &err) && read_evidence(&r, false, &err) &&
+	    ask_log(&r, &err);
 	if (!ok)
 		verdict_refuse(out, &err);
 	else

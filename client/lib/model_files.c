@@ -20,13 +20,6 @@ struct work {
 	size_t piece_count;
 };
 
-static bool
-is_below(struct bytes name, struct bytes folder)
-{
-	return bytes_starts(name, folder) &&
-	    (name.len == folder.len || name.ptr[folder.len] == '/');
-}
-
 bool
 model_files_skip(void *arg, struct bytes name)
 {
@@ -194,22 +187,6 @@ judge_files(struct work *w, struct error *err)
 	return true;
 }
 
-/* The bundle's own file is no file of the model, if it lies there. */
-static bool
-is_signature(const struct work *w, struct bytes name)
-{
-	char path[MANIFEST_NAME_MAX + 1];
-	struct stat st;
-
-	if (!w->f->has_signature || name.len >= sizeof(path))
-		return false;
-	memcpy(path, name.ptr, name.len);
-	path[name.len] = '\0';
-	return fstatat(w->f->tree->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_dev == w->f->signature.st_dev &&
-	    st.st_ino == w->f->signature.st_ino;
-}
-
 static bool
 is_ignored(const struct work *w, struct bytes name)
 {
@@ -218,7 +195,7 @@ is_ignored(const struct work *w, struct bytes name)
 	if (!job->ignores_count)
 		return false;
 	for (size_t i = 0; job->ignored && job->ignored[i]; i++)
-		if (is_below(name, bytes_str(job->ignored[i])))
+		if (manifest_name_below(name, bytes_str(job->ignored[i])))
 			return true;
 	return manifest_ignores(w->m, name);
 }
@@ -231,7 +208,7 @@ leads_to_listed(const struct work *w, const struct tree_file *f)
 		return false;
 	for (size_t i = 0; i < w->files->count; i++)
 		if (w->files->files[i].name.len > f->name.len &&
-		    is_below(w->files->files[i].name, f->name))
+		    manifest_name_below(w->files->files[i].name, f->name))
 			return true;
 	return false;
 }
@@ -245,8 +222,12 @@ find_unsigned(struct work *w)
 	for (size_t i = 0; !t->single && i < t->count; i++) {
 		const struct tree_file *f = &t->files[i];
 
+		/* The bundle is no file of the model, if it lies there. */
+		if (w->f->signature &&
+		    bytes_equal(f->name, bytes_str(w->f->signature)))
+			continue;
 		if (manifest_files_find(w->files, f->name) ||
-		    is_signature(w, f->name) || leads_to_listed(w, f))
+		    leads_to_listed(w, f))
 			continue;
 		if (is_ignored(w, f->name))
 			out->ignored_count++;

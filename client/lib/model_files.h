@@ -2,8 +2,6 @@
 #ifndef MTLOG_CLIENT_LIB_MODEL_FILES_H
 #define MTLOG_CLIENT_LIB_MODEL_FILES_H
 
-#include <sys/stat.h>
-
 #include "client/lib/job.h"
 
 /*
@@ -12,10 +10,9 @@
 struct model_files {
 	const struct job *job;
 	struct file_tree *tree;
-	bool has_signature;
-	struct stat signature; /* of the bundle's file, which may lie within */
-	int scratch;	       /* a folder for copies, or -1 */
-	struct hold *hold;     /* out, if the job asked for one */
+	char *signature;   /* the bundle's name in the model, or NULL */
+	int scratch;	   /* a folder for copies, or -1 */
+	struct hold *hold; /* out, if the job asked for one */
 };
 
 /* model_files_skip is file_tree_open's: evidence and what every signer leaves

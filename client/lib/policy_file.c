@@ -66,17 +66,17 @@ read_all(int fd, const char *path, struct buf *out, struct error *err)
 }
 
 static bool
-is_digest(struct bytes text, const char *sha256, struct error *err)
+is_digest(struct bytes text, const char *digits, struct error *err)
 {
 	struct hash want, got;
 	AUTO(hasher) h = {0};
 
-	if (!hex_decode(bytes_str(sha256), want.b, HASH_LEN))
+	if (!hex_decode(bytes_str(digits), want.b, HASH_LEN))
 		return error_set(err, ERR_USAGE,
 		    "a policy's SHA-256 is 64 lower-case hex digits");
 	if (!hasher_open(&h, err))
 		return false;
-	sha256_two(&h, text, (struct bytes){0}, &got);
+	sha256(&h, text, &got);
 	if (!hasher_ok(&h, err))
 		return false;
 	return hash_equal(&want, &got) ||

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "client/lib/sources.h"
 #include "core/base/cleanup.h"
 #include "core/crypto/pem.h"
 #include "core/model/dsse.h"
@@ -15,8 +16,7 @@ struct work {
 	const struct sign_options *o;
 	struct manifest *m;
 	struct file_tree tree;
-	bool has_signature;
-	struct stat signature;
+	char *signature; /* the bundle's name in the model; NULL: elsewhere */
 	struct tree_piece *pieces;
 	size_t piece_count;
 };
@@ -27,39 +27,17 @@ static const char *const defaults[] = {
 #define DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
 
 static bool
-is_below(struct bytes name, struct bytes folder)
-{
-	return bytes_starts(name, folder) &&
-	    (name.len == folder.len || name.ptr[folder.len] == '/');
-}
-
-static bool
 left_out(void *arg, struct bytes name)
 {
 	const struct sign_options *o = arg;
 
 	for (size_t i = 0; i < DEFAULTS; i++)
-		if (is_below(name, bytes_str(defaults[i])))
+		if (manifest_name_below(name, bytes_str(defaults[i])))
 			return true;
 	for (size_t i = 0; o->ignored && o->ignored[i]; i++)
-		if (is_below(name, bytes_str(o->ignored[i])))
+		if (manifest_name_below(name, bytes_str(o->ignored[i])))
 			return true;
 	return false;
-}
-
-static bool
-is_signature(const struct work *w, struct bytes name)
-{
-	char path[MANIFEST_NAME_MAX + 1];
-	struct stat st;
-
-	if (!w->has_signature || name.len >= sizeof(path))
-		return false;
-	memcpy(path, name.ptr, name.len);
-	path[name.len] = '\0';
-	return fstatat(w->tree.root, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_dev == w->signature.st_dev &&
-	    st.st_ino == w->signature.st_ino;
 }
 
 static bool
@@ -100,36 +78,6 @@ record_ignored(struct work *w, struct bytes path, struct error *err)
 	    &w->m->storage, path, &w->m->ignored[w->m->ignored_count++], err);
 }
 
-/*
- * The signature's own file, if its place is inside the model: recorded whether
- * it is there already or not, so that signing again gives the same payload.
- */
-static bool
-record_signature(struct work *w, struct error *err)
-{
-	char *model = realpath(w->o->path, NULL);
-	char *copy = w->o->signature ? strdup(w->o->signature) : NULL;
-	char *slash = copy ? strrchr(copy, '/') : NULL;
-	char *folder = NULL, *full = NULL;
-	const char *name = slash ? slash + 1 : copy;
-	bool ok = true;
-
-	if (slash)
-		*slash = '\0';
-	if (model && copy)
-		folder =
-		    realpath(slash ? (slash == copy ? "/" : copy) : ".", NULL);
-	if (folder && asprintf(&full, "%s/%s", folder, name) > 0 &&
-	    is_below(bytes_str(full), bytes_str(model)))
-		ok =
-		    record_ignored(w, bytes_str(full + strlen(model) + 1), err);
-	free(full);
-	free(folder);
-	free(copy);
-	free(model);
-	return ok;
-}
-
 static bool
 record_all_ignored(struct work *w, struct error *err)
 {
@@ -146,8 +94,10 @@ record_all_ignored(struct work *w, struct error *err)
 	for (size_t i = 0; ok && more && more[i]; i++)
 		ok = ignored_exists(w, more[i], err) &&
 		    record_ignored(w, bytes_str(more[i]), err);
-	if (ok && !w->tree.single)
-		ok = record_signature(w, err);
+	/* Recorded whether it is there already or not: signing again gives the
+	 * same payload. */
+	if (ok && w->signature)
+		ok = record_ignored(w, bytes_str(w->signature), err);
 	if (ok)
 		qsort(m->ignored, m->ignored_count, sizeof(*m->ignored),
 		    compare_paths);
@@ -226,7 +176,8 @@ lay_out(struct work *w, struct error *err)
 	for (size_t i = 0; i < w->tree.count; i++) {
 		const struct tree_file *f = &w->tree.files[i];
 
-		if (is_signature(w, f->name) && !w->tree.single)
+		if (w->signature &&
+		    bytes_equal(f->name, bytes_str(w->signature)))
 			continue;
 		if (!may_sign(w, f, err))
 			return false;
@@ -297,15 +248,17 @@ sign_manifest(const struct sign_options *options, struct manifest *out,
 	out->sharded = options->shard_size > 0;
 	out->shard_size = options->shard_size;
 	out->allow_symlinks = options->allow_symlinks;
-	w.has_signature =
-	    options->signature && stat(options->signature, &w.signature) == 0;
 	/* left_out only reads what it is given. */
-	ok = file_tree_open(AT_FDCWD, options->path, left_out,
-		 (void *)(uintptr_t)options, &w.tree, err) &&
+	ok = (!options->signature ||
+		 signature_within(
+		     options->path, options->signature, &w.signature, err)) &&
+	    file_tree_open(AT_FDCWD, options->path, left_out,
+		(void *)(uintptr_t)options, &w.tree, err) &&
 	    record_all_ignored(&w, err) && lay_out(&w, err) &&
 	    hash_all(&w, err) && fill_manifest(&w, err);
 	if (ok)
 		buf_put(base, w.tree.base);
+	free(w.signature);
 	free(w.pieces);
 	file_tree_release(&w.tree);
 	return ok;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/base/cleanup.h"
+#include "core/model/manifest.h"
 #include "io/file.h"
 
 #define SUFFIX ".sigstore.json"
@@ -43,6 +44,46 @@ char *
 evidence_path(const char *model, bool is_folder)
 {
 	return beside(model, is_folder ? "/.mtlog" : ".mtlog");
+}
+
+/* Where a file is, or will be: its folder resolved, its own name as it is. */
+static char *
+resolved(const char *path)
+{
+	char *copy = strdup(path), *folder = NULL, *out = NULL;
+	char *slash = copy ? strrchr(copy, '/') : NULL;
+
+	if (copy && !slash)
+		folder = realpath(".", NULL);
+	if (slash) {
+		*slash = '\0';
+		folder = realpath(slash == copy ? "/" : copy, NULL);
+	}
+	if (folder)
+		out = path_join(folder, slash ? slash + 1 : copy);
+	free(folder);
+	free(copy);
+	return out;
+}
+
+bool
+signature_within(
+    const char *model, const char *signature, char **out, struct error *err)
+{
+	char *root = realpath(model, NULL);
+	char *full = resolved(signature);
+	bool memory = (root && full) || errno != ENOMEM;
+	size_t n = root ? strlen(root) : 0;
+
+	*out = NULL;
+	if (root && full && strlen(full) > n &&
+	    manifest_name_below(bytes_str(full), bytes_str(root))) {
+		*out = strdup(full + n + 1);
+		memory = *out != NULL;
+	}
+	free(full);
+	free(root);
+	return memory || error_set(err, ERR_INTERNAL, "out of memory");
 }
 
 void

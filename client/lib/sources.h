@@ -15,6 +15,14 @@
 char *signature_path(const char *model, bool is_folder);
 char *evidence_path(const char *model, bool is_folder);
 
+/*
+ * signature_within finds the name that the bundle's place has in the model
+ * (relative, as in a manifest): `*out` is malloc'd, NULL if it lies elsewhere.
+ * The bundle need not be there. ERR_INTERNAL.
+ */
+bool signature_within(const char *model, const char *signature, char **out,
+    struct error *err) MUST_USE;
+
 /* Evidence, and the memory it lies in. `{0}` is empty. */
 struct evidence_list {
 	size_t count;

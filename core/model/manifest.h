@@ -114,6 +114,9 @@ bool manifest_root(
 /* manifest_name_valid: a name that a manifest may have (see above). */
 bool manifest_name_valid(struct bytes name) MUST_USE;
 
+/* manifest_name_below tells whether `name` is `folder` or lies below it. */
+bool manifest_name_below(struct bytes name, struct bytes folder) MUST_USE;
+
 /*
  * manifest_ignores tells whether a path of a model is left out: recorded in the
  * manifest, or one of the defaults (.git, .gitignore, .gitattributes, .github

@@ -102,8 +102,8 @@ first_below(const struct manifest_files *f, size_t low, struct bytes folder)
 	return low;
 }
 
-static bool
-is_below(struct bytes name, struct bytes folder)
+bool
+manifest_name_below(struct bytes name, struct bytes folder)
 {
 	return bytes_starts(name, folder) &&
 	    (name.len == folder.len || name.ptr[folder.len] == '/');
@@ -124,7 +124,8 @@ no_file_in_file(const struct manifest_files *f, struct error *err)
 		    !bytes_starts(f->files[i + 1].name, name))
 			continue;
 		at = first_below(f, i + 1, name);
-		if (at < f->count && is_below(f->files[at].name, name))
+		if (at < f->count &&
+		    manifest_name_below(f->files[at].name, name))
 			return malformed(
 			    err, "a file is listed as a folder, too");
 	}
@@ -304,10 +305,10 @@ manifest_ignores(const struct manifest *m, struct bytes path)
 	    ".git", ".gitignore", ".gitattributes", ".github"};
 
 	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		if (is_below(path, bytes_str(defaults[i])))
+		if (manifest_name_below(path, bytes_str(defaults[i])))
 			return true;
 	for (size_t i = 0; i < m->ignored_count; i++)
-		if (is_below(path, m->ignored[i]))
+		if (manifest_name_below(path, m->ignored[i]))
 			return true;
 	return false;
 }

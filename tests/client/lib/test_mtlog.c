@@ -121,6 +121,25 @@ teardown(void **state)
 	return waitpid(child, &status, 0) == child ? status : -1;
 }
 
+static void
+link_signature(const char *name)
+{
+	char from[512], to[512];
+
+	(void)snprintf(from, sizeof(from), "%s/model/model.sig", folder);
+	(void)snprintf(to, sizeof(to), "%s/%s", folder, name);
+	assert_int_equal(link(from, to), 0);
+}
+
+static void
+remove_file(const char *name)
+{
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_int_equal(unlink(path), 0);
+}
+
 static mtlog_policy *
 policy(void)
 {
@@ -225,6 +244,24 @@ test_refuses(void **state)
 	put("model/extra.py", "import os");
 	assert_null(open_model(o, "file-unsigned"));
 	mtlog_options_free(o);
+	/* The bundle under another name is a file like any other. */
+	link_signature("model/copy.json");
+	remove_file("model/extra.py");
+	o = options("acme/m");
+	assert_null(open_model(o, "file-unsigned"));
+	mtlog_options_free(o);
+	remove_file("model/copy.json");
+	o = options("acme/m");
+	mtlog_model_free(open_model(o, ""));
+	mtlog_options_free(o);
+	/* A variable that nobody set is not "any". */
+	o = mtlog_options_new("", NULL);
+	assert_null(open_model(o, "usage"));
+	mtlog_options_free(o);
+	o = mtlog_options_new(MTLOG_ANY_NAME, "");
+	assert_null(open_model(o, "usage"));
+	mtlog_options_free(o);
+	put("model/extra.py", "import os");
 	/* Only the file that was chosen is looked at, or handed out. */
 	o = options("acme/m");
 	assert_int_equal(mtlog_option_file(o, "no-such"), 0);
