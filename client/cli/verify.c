@@ -9,6 +9,7 @@
 #include "client/lib/policy_flags.h"
 #include "core/base/cleanup.h"
 #include "core/base/times.h"
+#include "io/file.h"
 #include "io/progress.h"
 
 static const struct cli_option options[] = {
@@ -21,6 +22,8 @@ static const struct cli_option options[] = {
     {"--identity", "S", "and a name in the certificate", false},
     {"--issuer", "URL", "and who vouched for that name", false},
     {"--any-identity", NULL, "or whatever name is in it", false},
+    {"--trusted-root", "FILE", "or by Sigstore's rules, under this root",
+	false},
     {"--log", "VKEY", "without a policy: a log that it may be in", true},
     {"--logged", "WORD", "offline (default), online, or off", false},
     {"--online", NULL, "ask the log what is new, with a policy too", false},
@@ -44,6 +47,8 @@ static const struct cli_option options[] = {
 struct request {
 	const struct cli_args *args;
 	struct policy *policy;
+	struct trust_root *root;
+	struct verify_sigstore sigstore;
 	struct job job;
 };
 
@@ -53,7 +58,7 @@ nothing_less(const struct cli_args *a, struct error *err)
 {
 	static const char *const less[] = {"--key", "--ca", "--identity",
 	    "--issuer", "--any-identity", "--ignore", "--ignore-unsigned-files",
-	    "--log"};
+	    "--log", "--trusted-root"};
 	const char *logged = cli_value(a, "--logged");
 
 	for (size_t i = 0; i < sizeof(less) / sizeof(less[0]); i++)
@@ -107,17 +112,46 @@ read_logged(struct request *q, bool *logged, struct error *err)
 		"--online asks the log, and --logged=off does not");
 }
 
+/* --trusted-root: signers and logs that a Sigstore instance vouches for. */
+static bool
+read_root(struct request *q, const char *path, struct error *err)
+{
+	AUTO(buf) text = BUF_INIT(TRUST_ROOT_MAX_LEN);
+
+	if (!file_read(path, &text, err))
+		return false;
+	if (!trust_root_parse(buf_bytes(&text), q->root, err)) {
+		err->code = err->code == ERR_INTERNAL ? err->code : ERR_USAGE;
+		err->reason = NULL;
+		return error_prefix(err, "%s", path);
+	}
+	q->sigstore = (struct verify_sigstore){
+	    .root = q->root,
+	    .identity = {.name = bytes_str(cli_value(q->args, "--identity")),
+		.issuer = bytes_str(cli_value(q->args, "--issuer"))},
+	};
+	q->job.sigstore = &q->sigstore;
+	if (cli_values(q->args, "--evidence"))
+		return error_set(err, ERR_USAGE,
+		    "--evidence goes with a policy, which says whose counts");
+	return !q->job.online ||
+	    error_set(err, ERR_USAGE,
+		"--online asks a log that --log or --policy names");
+}
+
 static bool
 read_trust(struct request *q, struct error *err)
 {
 	const struct cli_args *a = q->args;
 	const char *path = cli_value(a, "--policy");
+	const char *root = cli_value(a, "--trusted-root");
 	struct policy_flags flags = {
 	    .key = cli_value(a, "--key"),
 	    .cas = cli_values(a, "--ca"),
 	    .identity = cli_value(a, "--identity"),
 	    .issuer = cli_value(a, "--issuer"),
 	    .any_identity = cli_flag(a, "--any-identity"),
+	    .sigstore = root != NULL,
 	    .logs = cli_values(a, "--log"),
 	    .unsigned_ignored = cli_flag(a, "--ignore-unsigned-files"),
 	};
@@ -132,7 +166,8 @@ read_trust(struct request *q, struct error *err)
 		    err, ERR_USAGE, "--policy-sha256 goes with --policy");
 	q->job.ignores_count = true;
 	q->job.ignored = cli_values(a, "--ignore");
-	return policy_of_flags(&flags, q->policy, err);
+	return policy_of_flags(&flags, q->policy, err) &&
+	    (!root || read_root(q, root, err));
 }
 
 static bool
@@ -227,11 +262,17 @@ verify_one(struct request *q, const char *path, int *code, struct error *err)
 static int
 run(struct cli_args *a, struct error *err)
 {
-	struct request q = {.args = a, .policy = calloc(1, sizeof(*q.policy))};
+	struct request q = {
+	    .args = a,
+	    .policy = calloc(1, sizeof(*q.policy)),
+	    .root = calloc(1, sizeof(*q.root)),
+	};
 	int code = VERDICT_ACCEPTED;
 	bool ok;
 
-	if (!q.policy) {
+	if (!q.policy || !q.root) {
+		free(q.policy);
+		free(q.root);
 		(void)error_set(err, ERR_INTERNAL, "out of memory");
 		return -1;
 	}
@@ -240,6 +281,8 @@ run(struct cli_args *a, struct error *err)
 		ok = verify_one(&q, a->operands[i], &code, err);
 	policy_release(q.policy);
 	free(q.policy);
+	trust_root_release(q.root);
+	free(q.root);
 	return ok ? code : -1;
 }
 

@@ -154,6 +154,7 @@ set_input(struct run *r)
 	struct verify_input *in = &r->in;
 
 	in->policy = job->policy;
+	in->sigstore = job->sigstore;
 	in->model = job->path ? bytes_str(job->path) : (struct bytes){0};
 	if (job->name)
 		in->asked_name = bytes_str(job->name);

@@ -18,7 +18,8 @@
  */
 struct job {
 	const struct policy *policy;
-	int dirfd; /* that `path` is relative to */
+	const struct verify_sigstore *sigstore; /* NULL: not asked */
+	int dirfd;				/* that `path` is relative to */
 	const char *path;
 	const char *name, *version; /* NULL: any */
 	const char *signature;

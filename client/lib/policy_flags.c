@@ -140,8 +140,23 @@ add_identity(struct policy *p, const struct policy_flags *f, struct error *err)
 }
 
 static bool
+belong_to_root(const struct policy_flags *f, struct error *err)
+{
+	if (f->key || f->cas || f->any_identity || f->logs)
+		return error_set(err, ERR_USAGE,
+		    "--trusted-root has authorities and logs of its own: "
+		    "--key, --ca, --any-identity and --log do not go with it");
+	return (f->identity && f->issuer) ||
+	    error_set(err, ERR_USAGE,
+		"say whom the root must vouch for: --identity S and --issuer "
+		"URL");
+}
+
+static bool
 belong_together(const struct policy_flags *f, struct error *err)
 {
+	if (f->sigstore)
+		return belong_to_root(f, err);
 	if (f->key && (f->cas || f->identity || f->issuer || f->any_identity))
 		return error_set(err, ERR_USAGE,
 		    "--key and certificate flags (--ca, --identity, --issuer, "
@@ -176,7 +191,7 @@ policy_of_flags(
 
 	policy_init(out);
 	policy_rule_init(&rule);
-	rule.logged = f->logged;
+	rule.logged = f->logged && !f->sigstore;
 	rule.unsigned_ignored = f->unsigned_ignored;
 	ok = belong_together(f, err);
 	for (size_t i = 0; ok && f->logs && f->logs[i]; i++)

@@ -10,6 +10,7 @@ struct policy_flags {
 	const char *const *cas; /* PEM of trust anchors */
 	const char *identity;	/* "<type>:<value>", or a bare URI or e-mail */
 	const char *issuer;
+	bool sigstore; /* identity and issuer, by a trusted root */
 	bool any_identity;
 	const char *const *logs; /* vkeys, or files with one */
 	bool logged;

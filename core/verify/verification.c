@@ -105,6 +105,39 @@ verification_signer(struct verification *v)
 		out->issuer = keep(v, c->leaf.oidc_issuer);
 }
 
+bool
+verification_sigstore(struct verification *v, struct error *err)
+{
+	const struct verify_sigstore *want = v->in->sigstore;
+	struct sigstore s = {
+	    .root = want->root,
+	    .identity = want->identity,
+	    .verifier = v->judge.verifier,
+	    .hasher = &v->judge.hasher,
+	};
+	struct verdict *out = v->out;
+	struct claim *c = &v->claim;
+
+	if (!sigstore_verify(&s, &c->bundle, &v->sigstore, err))
+		return false;
+	c->has_leaf = true;
+	c->leaf = v->sigstore.leaf;
+	c->key = c->leaf.key;
+	sha256(&v->judge.hasher, c->key.spki, &c->key_digest);
+	out->party = want->identity.name;
+	out->signer_kind = "cert";
+	out->has_key = true;
+	out->key = c->key_digest;
+	out->has_statement = true;
+	out->statement = c->digest;
+	out->name = keep(v, c->statement.subjects[0].name);
+	out->version = keep(v, c->statement.version);
+	out->identity_kind = kind_of(c->leaf.names[0].kind);
+	out->identity = want->identity.name;
+	out->issuer = want->identity.issuer;
+	return hasher_ok(&v->judge.hasher, err);
+}
+
 /* The newest tree head that may be remembered. */
 static void
 believe(

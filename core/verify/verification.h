@@ -20,15 +20,20 @@ struct verification {
 	struct manifest manifest;
 	struct manifest_files files;
 	enum hold_strength wanted_hold;
-	bool lost;		      /* something that the verdict tells */
-	char existed_by[32];	      /* RFC 3339 */
-	char current[ERROR_TEXT_MAX]; /* the promised words */
+	struct sigstore_result sigstore; /* of verification_sigstore */
+	bool lost;			 /* something that the verdict tells */
+	char existed_by[32];		 /* RFC 3339 */
+	char current[ERROR_TEXT_MAX];	 /* the promised words */
 };
 
 /* verification_open; NULL with ERR_INTERNAL. _close is NULL-safe. */
 struct verification *verification_open(const struct verify_input *in,
     struct verdict *out, struct error *err) MUST_USE;
 void verification_close(struct verification *v);
+
+/* verification_sigstore wants all that Sigstore's rules ask of the bundle, and
+ * tells the verdict whom the instance vouches for. Errors of sigstore_verify. */
+bool verification_sigstore(struct verification *v, struct error *err) MUST_USE;
 
 /* What may be told from now on: the signer with name, version and S; the log
  * and its witnesses; when it was signed. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "core/base/cleanup.h"
+#include "core/base/times.h"
 #include "core/verify/verification.h"
 
 #define PRINT(b) (int)(b).len, (const char *)(b).ptr
@@ -457,34 +458,117 @@ held(struct verification *v, struct error *err)
 	return holds(v, "%s", hold_strength_name(v->out->hold));
 }
 
+/* --- in place of a policy's signers: Sigstore's rules --------------------- */
+
+static bool
+material_by_sigstore(struct verification *v, struct error *err)
+{
+	return v->claim.bundle.material != BUNDLE_KEY
+	    ? holds(v, "certificate")
+	    : error_reason(err, ERR_DENIED, "wrong-signer",
+		  "the bundle is signed with a key, and Sigstore vouches for "
+		  "certificates only");
+}
+
+/* They are one whole: what fails of them fails here, under its own reason. */
+static bool
+signature_by_sigstore(struct verification *v, struct error *err)
+{
+	const struct policy_deny *d;
+
+	if (!verification_sigstore(v, err))
+		return false;
+	d = denied(v, DENY_KEY, &v->claim.key_digest);
+	return d ? refuse_denied(v, d, "key", err)
+		 : holds(v, "%s over the exact payload",
+		       key_algorithm_name(v->claim.key.algorithm));
+}
+
+static bool
+signer_by_sigstore(struct verification *v, struct error *err)
+{
+	(void)err;
+	return holds(v, "%.*s", PRINT(v->out->party));
+}
+
+static bool
+entry_by_sigstore(struct verification *v, struct error *err)
+{
+	(void)err;
+	return holds(v, "entry %llu of %.*s",
+	    (unsigned long long)v->sigstore.index,
+	    PRINT(v->sigstore.log->name));
+}
+
+static bool
+time_by_sigstore(struct verification *v, struct error *err)
+{
+	AUTO(buf) text = BUF_INIT(32);
+
+	(void)err;
+	time_put(&text, v->sigstore.latest);
+	return holds(v, "signed before %.*s", PRINT(text));
+}
+
+static bool
+said_by_sigstore(struct verification *v, struct error *err)
+{
+	(void)err;
+	return holds(v, "by the trusted root");
+}
+
+static bool
+quorum_by_sigstore(struct verification *v, struct error *err)
+{
+	(void)err;
+	v->out->weakened |= WEAK_NO_QUORUM;
+	return not_asked(v, "Sigstore's rules want no witness");
+}
+
+static bool
+limits_by_sigstore(struct verification *v, struct error *err)
+{
+	(void)err;
+	return not_asked(v, "the trusted root limits its own authorities");
+}
+
+static bool
+not_refused_by_sigstore(struct verification *v, struct error *err)
+{
+	(void)err;
+	return not_asked(v, "who may withdraw is for a policy to say");
+}
+
 static const struct {
 	const char *name;
 	bool (*holds)(struct verification *v, struct error *err);
+	/* where Sigstore's rules stand for the policy's; NULL: the same */
+	bool (*sigstore)(struct verification *v, struct error *err);
 } requirements[] = {
-    {"policy", policy_in_force},
-    {"bundle", bundle_form},
-    {"statement", statement_type},
-    {"name", name_asked_for},
-    {"rule", rule_found},
-    {"denied", statement_not_denied},
-    {"material", material_kind},
-    {"signature", signature_good},
-    {"signer", signer_allowed},
-    {"entry", entry_is_ours},
-    {"inclusion", entry_included},
-    {"checkpoint", checkpoint_trusted},
-    {"quorum", quorum_reached},
-    {"time", times_agree},
-    {"certificate", certificate_good},
-    {"limits", within_limits},
-    {"withdrawn", not_refused},
-    {"approvals", approved},
-    {"current", current_enough},
-    {"rollback", no_rollback},
-    {"manifest", manifest_well_formed},
-    {"files", files_as_signed},
-    {"unsigned", nothing_unsigned},
-    {"hold", held},
+    {"policy", policy_in_force, NULL},
+    {"bundle", bundle_form, NULL},
+    {"statement", statement_type, NULL},
+    {"name", name_asked_for, NULL},
+    {"rule", rule_found, NULL},
+    {"denied", statement_not_denied, NULL},
+    {"material", material_kind, material_by_sigstore},
+    {"signature", signature_good, signature_by_sigstore},
+    {"signer", signer_allowed, signer_by_sigstore},
+    {"entry", entry_is_ours, entry_by_sigstore},
+    {"inclusion", entry_included, said_by_sigstore},
+    {"checkpoint", checkpoint_trusted, said_by_sigstore},
+    {"quorum", quorum_reached, quorum_by_sigstore},
+    {"time", times_agree, time_by_sigstore},
+    {"certificate", certificate_good, said_by_sigstore},
+    {"limits", within_limits, limits_by_sigstore},
+    {"withdrawn", not_refused, not_refused_by_sigstore},
+    {"approvals", approved, NULL},
+    {"current", current_enough, NULL},
+    {"rollback", no_rollback, NULL},
+    {"manifest", manifest_well_formed, NULL},
+    {"files", files_as_signed, NULL},
+    {"unsigned", nothing_unsigned, NULL},
+    {"hold", held, NULL},
 };
 
 #define REQUIREMENTS (sizeof(requirements) / sizeof(requirements[0]))
@@ -497,6 +581,14 @@ verify_requirement(size_t i)
 	return i < REQUIREMENTS ? requirements[i].name : NULL;
 }
 
+static bool
+row_holds(struct verification *v, size_t i, struct error *err)
+{
+	return v->in->sigstore && requirements[i].sigstore
+	    ? requirements[i].sigstore(v, err)
+	    : requirements[i].holds(v, err);
+}
+
 /* True if every requirement holds, or nobody asked for it. */
 static bool
 all_hold(struct verification *v, struct error *err)
@@ -506,7 +598,7 @@ all_hold(struct verification *v, struct error *err)
 	v->out->check_count = REQUIREMENTS;
 	for (size_t i = 0; i < REQUIREMENTS; i++) {
 		v->check = &v->out->checks[i];
-		if (!requirements[i].holds(v, err)) {
+		if (!row_holds(v, i, err)) {
 			v->check->result = CHECK_FAIL;
 			v->check->reason = error_reason_name(err);
 			(void)snprintf(v->check->message,

@@ -6,6 +6,7 @@
 #include "core/policy/policy.h"
 #include "core/tlog/proof.h"
 #include "core/verify/evidence.h"
+#include "core/verify/sigstore.h"
 #include "core/verify/verdict.h"
 
 /*
@@ -63,9 +64,17 @@ struct verify_files {
 	void *arg;
 };
 
+/* A Sigstore instance, and whom it must vouch for. */
+struct verify_sigstore {
+	const struct trust_root *root;
+	struct sigstore_identity identity;
+};
+
 /* What is asked. Borrows; what is zero is not there. */
 struct verify_input {
 	const struct policy *policy;
+	/* in place of the policy's signers and logs: sigstore_verify */
+	const struct verify_sigstore *sigstore;
 	struct bytes model;	    /* its path, for the verdict */
 	struct bytes asked_name;    /* empty: any */
 	struct bytes asked_version; /* empty: any */

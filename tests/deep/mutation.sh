@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 
 # The table's rows: a name and a function each.
 rows() {
-	sed -n '/^} requirements\[\] = {$/,/^};$/s/^    {"\(.*\)", \(.*\)},$/\1 \2/p' "$verify"
+	sed -n '/^} requirements\[\] = {$/,/^};$/s/^    {"\(.*\)", \(.*\), .*},$/\1 \2/p' "$verify"
 }
 
 # mutate FUNCTION KIND: verify.c with that function replaced in the table.
@@ -33,7 +33,7 @@ mutate() {
 		print held
 		held = ""
 	}
-	$0 ~ "^    {\".*\", " function_name "},$" { sub(", " function_name, ", mutant"); hits++ }
+	$0 ~ "^    {\".*\", " function_name ", .*},$" { sub(", " function_name, ", mutant"); hits++ }
 	{ print }
 	END { exit (function_name == "-" ? hits != 0 : hits != 1) }' "$verify"
 }

@@ -83,14 +83,51 @@ def oms_stock(work):
     t.check(count == 105, f"oms-stock: {count} cases")
 
 
+SIGNER = "stefanb@us.ibm.com"
+ISSUER = "https://sigstore.verify.ibm.com/oauth2"
+
+
+def sigstore(name, folder):
+    """Keyless signatures, under the production instance's root; and what else
+    the same bundle is not."""
+    what = f"model-transparency/{name}"
+    root = ["--trusted-root", os.path.join(VECTORS, "sigstore-bundles", "trusted_root.production.json")]
+    files = ["--signature", "model.sig", "--ignore", "ignore-me"]
+    who = ["--identity", SIGNER, "--issuer", ISSUER]
+    code, verdict, error = verify(folder, *root, *who, *files, ".")
+    judge(what, "accept", code, verdict, error)
+    if code == 0:
+        t.check(verdict["signer"]["identity"] == f"email:{SIGNER}" and verdict["signer"]["issuer"] == ISSUER,
+                f"{what}: the signer is {verdict['signer']}")
+        t.check(all(c["result"] in ("pass", "not-asked") for c in verdict["checks"]), f"{what}: a check is open")
+    for other in (["--identity", "x" + SIGNER, "--issuer", ISSUER], ["--identity", SIGNER, "--issuer", ISSUER + "/"]):
+        code, verdict, _ = verify(folder, *root, *other, *files, ".")
+        t.check(code == 13 and verdict["reason"] == "wrong-signer", f"{what} {other}: {code} {verdict['message']}")
+        t.check(verdict["name"] is None and verdict["signer"] is None, f"{what} {other}: tells of a signer")
+    for more in (["--any-identity"], ["--key", "model.sig"], ["--ca", "model.sig"], ["--logged=online"],
+                 ["--evidence", "model.sig"], ["--policy", "model.sig"]):
+        code, _, error = verify(folder, *root, *who, *more, *files, ".")
+        t.check(code == 2 and error, f"{what} {more}: {code}")
+    code, _, error = verify(folder, *root, "--identity", SIGNER, *files, ".")
+    t.check(code == 2 and error, f"{what} without an issuer: {code}")
+    names = [n for n in os.listdir(folder) if n not in ("model.sig", "ignore-me") and os.path.isfile(os.path.join(folder, n))]
+    with open(os.path.join(folder, names[0]), "ab") as f:
+        f.write(b"x")
+    code, verdict, _ = verify(folder, *root, *who, *files, ".")
+    t.check(code == 10 and verdict["reason"] == "file-changed", f"{what} changed: {code} {verdict['message']}")
+
+
 def model_transparency(work):
     top = os.path.join(VECTORS, "model-transparency")
     key = os.path.join(top, "keys", "certificate", "signing-key-pub.pem")
     ca = os.path.join(top, "keys", "certificate", "ca-cert.pem")
     for name in sorted(os.listdir(top)):
-        if not name.startswith("v") or name.endswith("sigstore"):
+        if not name.startswith("v"):
             continue
         folder = copy(os.path.join(top, name), work)
+        if name.endswith("sigstore"):
+            sigstore(name, folder)
+            continue
         trust = ["--key", key] if name.endswith("key") else ["--ca", ca, "--any-identity"]
         if not os.path.exists(key) and not os.path.exists(ca):
             t.check(False, f"{name}: no key in the vectors")
