@@ -130,7 +130,7 @@ on_target(void *arg, const char *uri, struct MHD_Connection *connection)
 	x->mhd = connection;
 	exchange_begin(x, uri ? uri : "");
 	return conn_set_phase(c, PHASE_RECEIVING,
-		   (atomic_load(&c->clock) & 7) == PHASE_FRESH)
+		   (atomic_load(&c->clock) & 7) != PHASE_IDLE)
 	    ? x
 	    : NULL;
 }
@@ -173,33 +173,13 @@ method_of(const char *name)
 	return HTTP_OTHER;
 }
 
-/* Later versions read heads strictly themselves, and may move values. */
-static bool
-library_is_loose(void)
-{
-	const char *version = MHD_get_version();
-
-	return strncmp(version, "0.9.7", 5) == 0 && version[5] <= '5';
-}
-
 static void
-read_head(struct exchange *x, const struct conn *c, const char *method,
-    const char *version, struct refusal *out)
+read_head(
+    struct exchange *x, struct conn *c, const char *method, struct refusal *out)
 {
-	const union MHD_ConnectionInfo *size = MHD_get_connection_info(
-	    x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	struct head head = {
-	    .x = x,
-	    .http11 = strcmp(version, "HTTP/1.0") != 0,
-	    .loose = x->h->loose_library,
-	    .version = version,
-	    .end = version + strlen(version),
-	    .limit = size ? method + size->header_size : NULL,
-	};
-
 	(void)MHD_get_connection_values_n(
-	    x->mhd, MHD_HEADER_KIND, on_header, &head);
-	exchange_head(&head, method_of(method), c, out);
+	    x->mhd, MHD_HEADER_KIND, on_header, x);
+	exchange_head(x, method_of(method), c, out);
 }
 
 static void
@@ -208,6 +188,7 @@ refuse(struct exchange *x, struct conn *c, const struct refusal *why)
 	(void)pthread_mutex_lock(&x->lock);
 	x->state = EXCHANGE_REFUSED;
 	(void)pthread_mutex_unlock(&x->lock);
+	c->refused = true;
 	if (conn_set_phase(c, PHASE_LINGER, false))
 		refusal_send(c->h, c->fd, why, x->request.method == HTTP_HEAD);
 }
@@ -265,10 +246,14 @@ on_access(void *arg, struct MHD_Connection *connection, const char *url,
 
 	(void)arg;
 	(void)url;
+	(void)version;
 	if (!x || !c)
 		return MHD_NO;
 	if (!x->head_read) {
-		read_head(x, c, method, version, &why);
+		/* It has read past our check, which must not be. */
+		if (++c->begun > c->reader.heads)
+			return MHD_NO;
+		read_head(x, c, method, &why);
 		if (why.status != 0)
 			refuse(x, c, &why);
 		return MHD_YES;
@@ -290,12 +275,14 @@ on_completed(void *arg, struct MHD_Connection *connection, void **context,
 	struct conn *c = conn_of(connection);
 
 	(void)arg;
-	(void)code;
 	if (*context)
 		exchange_end(*context);
 	*context = NULL;
-	if (c)
-		(void)conn_set_phase(c, PHASE_IDLE, false);
+	if (!c)
+		return;
+	(void)conn_set_phase(c, PHASE_IDLE, false);
+	if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		conn_read_done(c);
 }
 
 /* Connections. */
@@ -318,6 +305,8 @@ conn_open(
 	c->h = h;
 	c->loop = l;
 	c->fd = fd;
+	if (!conn_read_begin(c))
+		(void)shutdown(fd, SHUT_RDWR);
 	c->peer = address_of(sa);
 	c->proxied = proxy_trusted(h, &c->peer);
 	atomic_init(&c->clock, now_ms() << 3 | PHASE_FRESH);
@@ -335,6 +324,7 @@ conn_open(
 static void
 conn_close(struct httpd *h, struct conn *c)
 {
+	conn_read_end(c);
 	(void)pthread_mutex_lock(&h->lock);
 	if (c->prev)
 		c->prev->next = c->next;
@@ -524,7 +514,6 @@ httpd_open(const struct httpd_options *o, struct error *err)
 	h->o.listen = NULL;
 	h->o.trusted_proxies = NULL;
 	h->listen_fd = -1;
-	h->loose_library = library_is_loose();
 	atomic_init(&h->refs, 1);
 	(void)pthread_mutex_init(&h->lock, NULL);
 	(void)pthread_mutex_init(&h->clients.lock, NULL);

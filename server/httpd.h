@@ -7,7 +7,8 @@
 #include "server/exchange.h"
 
 /*
- * The HTTP side; httpd.c and httpd_answer.c alone know libmicrohttpd. It reads
+ * The HTTP side; httpd.c and httpd_answer.c alone know libmicrohttpd. It checks
+ * every byte before the library sees it (httpd_read.c, httpd_head.c), reads
  * whole requests within limits and deadlines, calls one handler, and sends one
  * answer.
  */
@@ -42,10 +43,9 @@ struct httpd_options {
 	httpd_handler *handler;
 	void *arg;
 	/*
-	 * Called when httpd itself refuses (status 400, 408, 413, 429, 503,
-	 * 504), from any thread: fills the response in the API's error form.
-	 * NULL: plain text. A head that libmicrohttpd cannot read or hold (400,
-	 * 414, 431) gets the library's own short answer.
+	 * Called when httpd itself refuses (status 400, 408, 413, 414, 429,
+	 * 431, 503, 504), from any thread: fills the response in the API's
+	 * error form. NULL: plain text.
 	 */
 	void (*refuse)(void *arg, unsigned status, const char *reason,
 	    const char *message, struct response *r);

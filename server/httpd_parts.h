@@ -8,9 +8,10 @@
 #include <time.h>
 
 #include "server/httpd.h"
+#include "server/httpd_head.h"
 
 /*
- * What httpd.c, httpd_exchange.c and httpd_limits.c share; for no one else.
+ * What the files httpd_*.c share; for no one else.
  *
  * Locks, in the order in which they are taken: httpd.lock (the list of
  * connections), exchange.lock, libmicrohttpd's own.
@@ -93,6 +94,11 @@ struct conn {
 	bool proxied;
 	_Atomic uint64_t clock;
 	struct exchange *x; /* changes only under httpd.lock */
+	/* The loop's: what came in, how many requests the library began and
+	 * how many are done with; that it was refused; that the client sends no more. */
+	struct http_reader reader;
+	uint64_t begun, done;
+	bool refused, ended;
 	/* The watcher's: where a slow reader was when last looked at. */
 	uint64_t mark_clock, mark_ms, mark_acked;
 };
@@ -132,7 +138,6 @@ struct httpd {
 	int wake_fd;
 	unsigned port;
 	unsigned tick_ms;
-	bool loose_library;
 	atomic_uint refs; /* the owner's, and one per exchange */
 	atomic_bool draining, closing, stopped, closed;
 	pthread_t watcher;
@@ -184,7 +189,6 @@ struct exchange {
 	struct buf text; /* target and headers */
 	struct kept_header headers[REQUEST_MAX_HEADERS];
 	unsigned header_count;
-	const char *target; /* as it arrived; gone with the request */
 	size_t target_len;
 	bool head_read;
 	bool counted;	    /* request.client has one more for this request */
@@ -209,25 +213,12 @@ struct exchange {
 struct exchange *exchange_open(struct httpd *h);
 void exchange_unref(struct exchange *x);
 
-/* exchange_begin: the request line is there; `target` is its raw middle, in the
- * place where it arrived. */
+/* exchange_begin: the request line is there; `target` is its raw middle. */
 void exchange_begin(struct exchange *x, const char *target);
 
-/* The framing of a request, gathered header by header. */
-struct head {
-	struct exchange *x;
-	bool http11;
-	bool loose;	     /* see follows() */
-	const char *version; /* these point into the head as it arrived: */
-	const char *end;     /* of what was looked at last */
-	const char *limit;   /* of the head */
-	const char *wrong;
-	unsigned lengths, encodings, hosts;
-};
-
-/* exchange_add_header looks at one header and keeps it. */
+/* exchange_add_header keeps one header. */
 void exchange_add_header(
-    struct head *head, struct bytes name, struct bytes value);
+    struct exchange *x, struct bytes name, struct bytes value);
 
 /* A refusal of httpd's own; status 0: none. */
 struct refusal {
@@ -236,9 +227,9 @@ struct refusal {
 	char message[160];
 };
 
-/* exchange_head judges the whole head; exchange_body takes a piece of body;
- * exchange_whole views it. `out` is left alone when all is well. */
-void exchange_head(struct head *head, enum http_method method,
+/* exchange_head looks at the whole head; exchange_body takes a piece of body.
+ * `out` is left alone when all is well. */
+void exchange_head(struct exchange *x, enum http_method method,
     const struct conn *c, struct refusal *out);
 void exchange_body(struct exchange *x, struct bytes piece, struct refusal *out);
 
@@ -276,6 +267,16 @@ void connection_resume(struct MHD_Connection *c);
 bool connection_room(struct httpd *h);
 bool connection_add(
     struct httpd *h, int fd, const struct sockaddr *sa, socklen_t len);
+
+/*
+ * In httpd_read.c: what the library reads is checked first. conn_read_begin
+ * starts that (false: the descriptor is too large a number), conn_read_end
+ * must come before the descriptor is closed. conn_read_done tells that a request
+ * has been answered: what was found after it is answered now.
+ */
+bool conn_read_begin(struct conn *c) MUST_USE;
+void conn_read_end(const struct conn *c);
+void conn_read_done(struct conn *c);
 
 /* In httpd_options.c: zeros become defaults; the trusted proxies are read. */
 void options_fill(struct httpd *h);

@@ -33,6 +33,7 @@ INSIDE = {"head-refused", "signer-down", "root-mismatch", "store-unknown", "stor
 text = "".join(open(f).read() for pattern in ("core/model/*.c", "server/*.c", "server/api/*.c", "server/store/*.c")
                for f in glob.glob(source + "/" + pattern) if "/cmd_" not in f)
 said = set(re.findall(r'(?:error_reason|refusal_set|refuse)\(\s*[^"();]*?"([a-z]+(?:-[a-z]+)+)"', text))
+said |= set(re.findall(r'\[HTTP_FAULT_\w+\] =\s*\{\s*4\d\d, "([a-z-]+)"', text))
 said |= set(re.findall(r'\[HEALTH_\w+\] = \{"([a-z-]+)"', text))
 named = {r["const"] for r in spec["components"]["schemas"]["Reason"]["oneOf"]}
 faults += [f"schema/openapi.yaml: no reason {r}" for r in sorted(said - named - INSIDE)]
