@@ -32,7 +32,7 @@ INSIDE = {"head-refused", "signer-down", "root-mismatch", "store-unknown", "stor
           "network-file-system", "no-mldsa", "inclusion", "log-signature", "wrong-entry"}
 text = "".join(open(f).read() for pattern in ("core/model/*.c", "server/*.c", "server/api/*.c", "server/store/*.c")
                for f in glob.glob(source + "/" + pattern) if "/cmd_" not in f)
-said = set(re.findall(r'(?:error_reason|refusal_set|refuse)\(\s*[^"();]*?"([a-z]+(?:-[a-z]+)+)"', text))
+said = set(re.findall(r'(?:error_reason|refusal_set|refuse)\(\s*[^"();]*?"([a-z]+(?:-[a-z0-9]+)+)"', text))
 said |= set(re.findall(r'\[HTTP_FAULT_\w+\] =\s*\{\s*4\d\d, "([a-z-]+)"', text))
 said |= set(re.findall(r'\[HEALTH_\w+\] = \{"([a-z-]+)"', text))
 named = {r["const"] for r in spec["components"]["schemas"]["Reason"]["oneOf"]}

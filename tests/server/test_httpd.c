@@ -291,7 +291,7 @@ test_cut_requests(void **state)
 		(void)close(fd);
 	}
 	/* A whole one is answered, though the client has said all it will. */
-	for (size_t i = 0; i < 20; i++) {
+	for (unsigned i = 0; i < 20; i++) {
 		int fd = dial();
 
 		assert_true(put(fd, "GET /later" H "\r\n"));
