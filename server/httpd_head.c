@@ -9,6 +9,7 @@
 
 #define CHUNK_DIGITS 8
 #define WORD_LONG    UINT8_MAX
+#define TARGET_START 8	  /* bytes of a target that tell its form */
 #define TLS_RECORD   0x16 /* first byte of a TLS client */
 
 enum state {
@@ -107,13 +108,13 @@ http_reader_between(const struct http_reader *r)
 
 /* Bytes by kind. */
 
+/* Letters, digits and !#$%&'*+-.^_`|~ */
 static bool
 is_token(uint8_t c)
 {
-	static const char others[] = "!#$%&'*+-.^_`|~";
+	static const uint64_t set[2] = {0x03ff6cfa00000000, 0x57ffffffc7fffffe};
 
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || (c != 0 && c < 0x80 && strchr(others, c));
+	return c < 0x80 && (set[c >> 6] >> (c & 63) & 1);
 }
 
 static bool
@@ -228,7 +229,7 @@ on_target(struct http_reader *r, uint8_t c)
 		return HTTP_FAULT_TARGET;
 	if (++r->at > HTTP_TARGET_MAX)
 		return HTTP_FAULT_TARGET_LONG;
-	if (r->word_len != WORD_LONG)
+	if (r->at <= TARGET_START)
 		word_add(r, c);
 	return c == '?' || c == '&' ? weigh(r, WEIGHT_PIECE) : HTTP_FAULT_NONE;
 }
@@ -568,15 +569,41 @@ skip_data(struct http_reader *r, size_t there)
 
 /* Of a head or trailer, each byte counts. */
 static enum http_fault
-count_byte(struct http_reader *r)
+count_bytes(struct http_reader *r, size_t n)
 {
-	if (r->trailer && r->state >= STATE_LINE_LF &&
-	    r->state <= STATE_HEAD_LF)
-		return ++r->at > HTTP_TRAILER_MAX ? HTTP_FAULT_HEAD_LARGE
-						  : HTTP_FAULT_NONE;
+	bool line = r->state >= STATE_LINE_LF && r->state <= STATE_HEAD_LF;
+
+	if (r->trailer && line) {
+		r->at += (uint32_t)n;
+		return r->at > HTTP_TRAILER_MAX ? HTTP_FAULT_HEAD_LARGE
+						: HTTP_FAULT_NONE;
+	}
 	return r->state >= STATE_METHOD && r->state <= STATE_HEAD_LF
-	    ? weigh(r, 1)
+	    ? weigh(r, (uint32_t)n)
 	    : HTTP_FAULT_NONE;
+}
+
+/* How many bytes come next that mean nothing: most of a head. */
+static size_t
+plain_bytes(struct http_reader *r, const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+
+	if (n > HTTP_HEAD_MAX)
+		n = HTTP_HEAD_MAX;
+	if (r->state == STATE_VALUE &&
+	    (r->header == HEADER_OTHER || r->header == HEADER_HOST)) {
+		while (i < n && is_text(p[i]))
+			i++;
+	} else if (r->state == STATE_TARGET && r->at >= TARGET_START) {
+		if (n > HTTP_TARGET_MAX - r->at)
+			n = HTTP_TARGET_MAX - r->at;
+		while (i < n && p[i] > ' ' && p[i] < 0x7f && p[i] != '?' &&
+		    p[i] != '&')
+			i++;
+		r->at += (uint32_t)i;
+	}
+	return i;
 }
 
 size_t
@@ -586,15 +613,19 @@ http_reader_take(struct http_reader *r, struct bytes in)
 
 	while (i < in.len && r->fault == HTTP_FAULT_NONE) {
 		uint64_t whole = r->whole;
+		size_t n;
 
 		if (r->state == STATE_CLOSED)
 			return passed;
 		if (in_data(r)) {
 			i += skip_data(r, in.len - i);
+		} else if ((n = plain_bytes(r, in.ptr + i, in.len - i)) > 0) {
+			i += n;
+			r->fault = count_bytes(r, n);
 		} else {
 			r->fault = step(r, in.ptr[i++]);
 			if (r->fault == HTTP_FAULT_NONE)
-				r->fault = count_byte(r);
+				r->fault = count_bytes(r, 1);
 		}
 		if (r->whole != whole)
 			passed = i;

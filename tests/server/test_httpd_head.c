@@ -204,6 +204,27 @@ test_table(void **state)
 	}
 }
 
+static void
+test_names(void **state)
+{
+	static const char tokens[] =
+	    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz:";
+
+	(void)state;
+	for (unsigned c = 1; c < 256; c++) {
+		char text[] = "GET /" H "X?: y\r\n\r\n";
+		bool good = strchr(tokens, (int)c) != NULL;
+		struct http_reader r;
+
+		*strrchr(text, '?') = (char)c;
+		http_reader_init(&r, MAX_BODY);
+		(void)!http_reader_take(&r, bytes_str(text));
+		assert_int_equal(
+		    r.fault, good ? HTTP_FAULT_NONE : HTTP_FAULT_NAME);
+	}
+}
+
 /* Each fault is reached by a case above or below, and has its answer. */
 static void
 test_answers(void **state)
@@ -348,6 +369,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_answers),
 	    cmocka_unit_test(test_what_passes),
 	    cmocka_unit_test(test_ends),
