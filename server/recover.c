@@ -14,6 +14,7 @@
  * Database against guard, at start:
  *
  *   guard missing, bad or foreign          latch; only `init` makes a guard
+ *   a copy of it missing or unreadable     latch
  *   database of another inode (a copy)     latch
  *   shorter than the guard's head          latch; the database is not touched
  *   root at the guard's size differs       latch; the database is not touched
@@ -220,7 +221,8 @@ serve_signed(struct recovery *r)
 	enum signer_guard guard = r->p->hello->guard;
 	struct error none = {0};
 
-	if ((guard == SIGNER_GUARD_OK || guard == SIGNER_GUARD_ROLLBACK) &&
+	if ((guard == SIGNER_GUARD_OK || guard == SIGNER_GUARD_ROLLBACK ||
+		guard == SIGNER_GUARD_COPY) &&
 	    read_guard(r, &none) && r->stored >= r->guard.size &&
 	    load_signed(r, &none))
 		(void)guard_head(r, &none);

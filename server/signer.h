@@ -26,6 +26,7 @@ enum signer_guard {
 	/* a copy holds a larger or another head than the guard, or is frozen
 	 * when it is not: this machine was put back to an older state */
 	SIGNER_GUARD_ROLLBACK,
+	SIGNER_GUARD_COPY, /* a copy is missing or unreadable; the guard is not */
 };
 
 struct signer_hello {
@@ -52,8 +53,8 @@ struct signer_options {
  * signer_start forks the signer, which locks and reads key and guard, writes
  * the guard once more (what it read might be in the page cache only), confines
  * itself, and says hello. Call before any thread. ERR_IO and ERR_DENIED name
- * the file; ERR_NOTFOUND: key or a guard copy is missing; ERR_CONFLICT: another
- * signer holds a lock. A guard that is not OK is no error: the signer then
+ * the file; ERR_NOTFOUND: the key is missing; ERR_CONFLICT: another signer
+ * holds a lock. A guard that is not OK is no error: the signer then
  * answers, but refuses every request (ERR_DENIED "log-latched"). The key of a
  * frozen log may have been destroyed: where `vkey` is given, a guard that is
  * frozen under it is served without.

@@ -125,9 +125,12 @@ copy_take(struct signer_guards *g, const struct signer_options *options,
 		    SIGNER_MAX_COPIES);
 	g->files[g->count] = guard_open(path, options->lock_wait_ms, &copy, &e);
 	if (!g->files[g->count]) {
-		if (e.code == ERR_SYNTAX)
-			return verdict(
-			    hello, SIGNER_GUARD_BAD, "copy: %.180s", e.text);
+		/* Without it, a guard put back to an older state looks well. */
+		if (e.code != ERR_CONFLICT && e.code != ERR_INTERNAL)
+			return verdict(hello, SIGNER_GUARD_COPY,
+			    "copy: %.100s. Mount its disk, or stop the server "
+			    "and copy the guard file to that place",
+			    e.text);
 		return error_set(err, e.code, "copy: %s", e.text);
 	}
 	g->count++;

@@ -197,7 +197,7 @@ read_hello(struct hasher *h, struct reader *r, struct signer_hello *out,
 	struct bytes vkey, note_error, sandbox;
 	uint8_t guard;
 
-	if (!reader_u8(r, &guard) || guard > SIGNER_GUARD_ROLLBACK ||
+	if (!reader_u8(r, &guard) || guard > SIGNER_GUARD_COPY ||
 	    !read_text(r, &vkey) || !vkey_parse(vkey, &out->vkey, err) ||
 	    !read_text(r, &note_error) ||
 	    !text_copy(note_error, out->note_error, sizeof(out->note_error)) ||

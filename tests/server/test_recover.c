@@ -317,6 +317,7 @@ static const struct guard_case {
     {SIGNER_GUARD_BAD, "both slots", NONE},
     {SIGNER_GUARD_FOREIGN, "of another log", NONE},
     {SIGNER_GUARD_ROLLBACK, "a copy is newer", 300},
+    {SIGNER_GUARD_COPY, "a copy is missing", 300},
 };
 
 static void

@@ -221,7 +221,7 @@ test_hello_refuses(void **state)
 	assert_false(signer_hello_parse(
 	    &h, buf_bytes(&packet), &back, &(struct error){0}));
 	packet.len--;
-	packet.ptr[1] = SIGNER_GUARD_ROLLBACK + 1;
+	packet.ptr[1] = SIGNER_GUARD_COPY + 1;
 	assert_false(signer_hello_parse(
 	    &h, buf_bytes(&packet), &back, &(struct error){0}));
 	packet.ptr[1] = SIGNER_GUARD_OK;

@@ -128,6 +128,23 @@ def guard_missing():
         log.latched("guard missing", False)
 
 
+def guard_copy_missing():
+    with Log() as log:
+        copy = os.path.join(log.root, "other-disk")
+        log.make(2)
+        shutil.copy(log.guard, copy)
+        log.options += ["--guard-copy", copy]
+        log.start()
+        log.stop()
+        os.rename(copy, copy + ".away")
+        log.latched("guard copy missing", True)
+        t.check("Mount its disk" in log.tail(), "guard copy missing: what to do is said")
+        os.rename(copy + ".away", copy)
+        log.start()
+        t.check(log.submit(signer.request(b"again")) == 262, "guard copy is back: the log goes on")
+        log.stop()
+
+
 def guard_bad():
     with Log() as log:
         log.make(2)
@@ -188,7 +205,7 @@ def signer_killed():
         log.stop()
 
 
-for test in (equal, longer_and_sound, longer_and_unsound, shorter, other_root, guard_missing, guard_bad,
-             guard_foreign, copied_database, one_slot_torn, second_server, signer_killed):
+for test in (equal, longer_and_sound, longer_and_unsound, shorter, other_root, guard_missing, guard_copy_missing,
+             guard_bad, guard_foreign, copied_database, one_slot_torn, second_server, signer_killed):
     test()
 t.finish()
