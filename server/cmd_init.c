@@ -208,7 +208,7 @@ make_log(const struct arguments *a, struct config *c, struct error *err)
 	    (old && !follow(old, c, err)) || !config_check(c, warn, err) ||
 	    !make_folder(a->dir, err) || !folder_local(a->dir, err) ||
 	    !make_key(c, arguments_value(a, "key-type"), err) ||
-	    !make_store(c, &identity, err) ||
+	    !make_store(c, &identity, err) || !log_local(c, err) ||
 	    !make_guard(c, identity, &vkey, err) ||
 	    !make_texts(c, &vkey, &text, err))
 		return false;

@@ -665,7 +665,7 @@ daemon_run(struct config *config, struct error *err)
 	if (doubt)
 		log_event(LOG_LEVEL_WARN, "storage", "%s", doubt);
 	/* The signer is forked before anything that it must not inherit. */
-	ok = folder_local(config->database, err) && open_signer(&d, err) &&
+	ok = log_local(config, err) && open_signer(&d, err) &&
 	    open_signals(&d, err) && open_small_parts(&d, err) &&
 	    open_listeners(&d, err);
 	if (ok)

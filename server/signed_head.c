@@ -67,3 +67,37 @@ signed_head_read(
 	    guard_read(c->guard, &state, err) &&
 	    note_head(bytes_of(state.note, state.note_len), &vkey, out, err);
 }
+
+/* The file system of a guard, or of the folder where it will be. Whatever else
+ * is wrong with it, the signer finds out. */
+static bool
+guard_local(const char *path, struct error *err)
+{
+	const char *slash = strrchr(path, '/');
+	struct error why = {0};
+	char *folder;
+
+	if (folder_local(path, &why))
+		return true;
+	if (why.code == ERR_NOTFOUND && slash) {
+		folder = strndup(path, (size_t)(slash - path) + 1);
+		if (!folder)
+			return error_set(err, ERR_INTERNAL, "out of memory");
+		why = (struct error){0};
+		(void)!folder_local(folder, &why);
+		free(folder);
+	}
+	return strcmp(error_reason_name(&why), "network-file-system") != 0 ||
+	    error_reason(
+		err, why.code, "network-file-system", "guard: %s", why.text);
+}
+
+bool
+log_local(const struct config *c, struct error *err)
+{
+	bool ok = folder_local(c->database, err) && guard_local(c->guard, err);
+
+	for (size_t i = 0; ok && i < c->guard_copies.count; i++)
+		ok = guard_local(c->guard_copies.items[i], err);
+	return ok;
+}

@@ -18,6 +18,13 @@ bool log_vkey_read(const char *dir, struct vkey *out, struct error *err)
 void log_signer_options(
     const struct config *c, struct vkey *vkey, struct signer_options *out);
 
+/*
+ * log_local refuses network file systems for the database, the guard and its
+ * copies (ERR_DENIED). Where a guard is not there, its folder is looked at, if
+ * that is.
+ */
+bool log_local(const struct config *c, struct error *err) MUST_USE;
+
 /* note_head verifies a signed checkpoint with the log's key. */
 bool note_head(struct bytes note, const struct vkey *vkey,
     struct fsck_head *out, struct error *err) MUST_USE;
