@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/base/cleanup.h"
 #include "core/base/reader.h"
@@ -9,6 +10,7 @@
 #include "io/http.h"
 #include "server/command.h"
 #include "server/copy.h"
+#include "server/signer_key.h"
 #include "server/signed_head.h"
 
 #define HEADS_MAX  32
@@ -319,6 +321,51 @@ copy_file(const char *from, const char *to, mode_t mode, struct error *err)
 	return ok;
 }
 
+/* Whether the key in place is the log's. */
+static bool
+check_key(struct restore *r, struct error *err)
+{
+	const char *passphrase = r->config.key_passphrase_file;
+	struct signer_options o = {
+	    .key_path = r->config.key,
+	    .passphrase_path = passphrase[0] ? passphrase : NULL,
+	    .origin = r->vkey.name,
+	};
+	struct signer_key key = {0};
+	struct error why = {0};
+	struct vkey vkey;
+
+	if (!signer_key_open(&key, &o, &vkey, &why)) {
+		if (strcmp(error_reason_name(&why), "passphrase-missing") != 0)
+			return error_set(err, why.code, "--key: %s", why.text);
+		(void)fprintf(stderr,
+		    "warning: %s is encrypted: whether it is the log's key "
+		    "was not checked (--key-passphrase-file)\n",
+		    r->key);
+		return true;
+	}
+	signer_key_release(&key);
+	return hash_equal(&vkey.log_id, &r->vkey.log_id) ||
+	    error_set(err, ERR_CONFLICT,
+		"--key: %s is not the key of %s: its vkey would be another",
+		r->key, r->vkey.name);
+}
+
+/* First, for a wrong key is no reason to wait for a copy. Whoever may read it
+ * where it comes from, only the owner may here. */
+static bool
+copy_key(struct restore *r, struct error *err)
+{
+	if (!r->key)
+		return true;
+	if (!copy_file(r->key, r->config.key, 0600, err))
+		return false;
+	if (check_key(r, err))
+		return true;
+	(void)unlink(r->config.key);
+	return false;
+}
+
 static bool
 copy_texts(struct restore *r, struct error *err)
 {
@@ -333,7 +380,7 @@ copy_texts(struct restore *r, struct error *err)
 		free(from);
 		free(to);
 	}
-	return ok && (!r->key || copy_file(r->key, r->config.key, 0600, err));
+	return ok;
 }
 
 /* Whether it may never sign again; else it needs its key. */
@@ -352,8 +399,8 @@ restore(struct restore *r, bool *frozen, uint64_t *size, struct error *err)
 {
 	bool ok;
 
-	if (!log_vkey_read(r->backup, &r->vkey, err) || !collect(r, err) ||
-	    !folder_create(r->config.database, 0700, err) ||
+	if (!log_vkey_read(r->backup, &r->vkey, err) || !copy_key(r, err) ||
+	    !collect(r, err) || !folder_create(r->config.database, 0700, err) ||
 	    !store_sqlite.create(r->config.database, err))
 		return false;
 	r->store = store_sqlite.open(r->config.database, false, err);

@@ -176,6 +176,7 @@ def backup_and_restore():
         size, root = s.checkpoint()
         guard, key = s.root + "/guard.saved", s.root + "/key.saved"
         shutil.copy(s.dir + "/key.pem", key)
+        os.chmod(key, 0o644)  # as a medium may have it
 
         # (1) with the guard that survived, and the rest fetched from the running log
         shutil.copy(s.dir + "/guard/guard", guard)
@@ -202,6 +203,22 @@ def backup_and_restore():
         out = run("restore", "--dir", s.root + "/no-key", "--from-backup", backup, "--guard", guard,
                   "--from", f"http://127.0.0.1:{s.port}")
         t.check(out.returncode == 2 and "--key" in out.stderr, f"no key: {out.stderr}")
+        with t.Server() as other:
+            other.init()
+            out = run("restore", "--dir", s.root + "/other-key", "--from-backup", backup, "--guard", guard,
+                      "--key", other.dir + "/key.pem", "--from", f"http://127.0.0.1:{s.port}")
+            t.check(out.returncode != 0 and "is not the key of" in out.stderr, f"another key: {out.stderr}")
+        out = run("restore", "--dir", s.root + "/bad-key", "--from-backup", backup, "--key", guard)
+        t.check(out.returncode != 0 and "--key" in out.stderr, f"no key at all: {out.stderr}")
+        locked = s.root + "/key.locked"
+        subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:secret", "-out", locked], check=True)
+        with open(s.root + "/passphrase", "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write("secret\n")
+        for more, says in (([], "was not checked"), (["--key-passphrase-file", s.root + "/passphrase"], "")):
+            out = run("restore", "--dir", s.root + "/locked", "--from-backup", backup, "--key", locked, *more)
+            t.check(out.returncode == 0 and says in out.stderr and ("warning" in out.stderr) == bool(says),
+                    f"an encrypted key: {out.stderr}")
+            shutil.rmtree(s.root + "/locked")
         out = run("restore", "--dir", s.root + "/twice", "--from-backup", backup, "--from-backup", backup)
         t.check(out.returncode == 2 and "given twice" in out.stderr, f"an option twice: {out.stderr}")
         for guards, says in (((old_guard, copy), "goes on"), ((copy, old_guard), "goes on"),
