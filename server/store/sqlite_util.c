@@ -59,8 +59,12 @@ sqlite_fail(sqlite3 *db, int rc, const char *what, struct error *err)
 	if (code == ERR_UNAVAILABLE)
 		return error_reason(
 		    err, code, "store-busy", "%s: %s", what, text);
-	return error_reason(
-	    err, code, "store-failed", "%s: %s (SQLite %d)", what, text, rc);
+	return error_reason(err, code, "store-failed", "%s: %s (SQLite %d%s)",
+	    what, text, rc,
+	    rc == SQLITE_IOERR_SHMSIZE
+		? ", no room for the memory that its connections share; free "
+		  "some space"
+		: "");
 }
 
 /* The file's name as a URI, for only a URI can carry psow=0. */
