@@ -29,7 +29,7 @@ faults=$(
 	cd "$build"
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
-	set -- libbase.a libcrypto.a libtlog.a libidentity.a libmodel.a libpolicy.a libverify.a
+	set -- libbase.a libcrypto.a libtlog.a libidentity.a libmodel.a libformat.a libpolicy.a libverify.a
 	[ -f "$1" ] || { echo "$build/$1 is not built"; exit; }
 	nm -g --defined-only "$@" | awk 'NF == 3 { print $3 }' >"$work/own"
 	nm -A -u "$@" | awk -v pattern="^($pattern)\$" \
