@@ -28,7 +28,8 @@ same_object(struct json_reader *r, const json_t *want)
 	struct json_object o;
 	struct bytes name;
 
-	must(json_is_object(want) && json_object_open(r, &o));
+	must(json_is_object(want));
+	must(json_object_open(r, &o));
 	while (json_object_next(r, &o, &name)) {
 		const json_t *v =
 		    json_object_getn(want, (const char *)name.ptr, name.len);
@@ -45,7 +46,8 @@ same_array(struct json_reader *r, const json_t *want)
 	struct json_array a;
 	size_t n = 0;
 
-	must(json_is_array(want) && json_array_open(r, &a));
+	must(json_is_array(want));
+	must(json_array_open(r, &a));
 	while (json_array_next(r, &a))
 		same(r, json_array_get(want, n++));
 	must(n == json_array_size(want));
@@ -59,7 +61,8 @@ same_number(struct json_reader *r, const json_t *want)
 	struct bytes text = {0};
 	uint64_t n;
 
-	must(json_is_number(want) && json_reader_raw(r, &text));
+	must(json_is_number(want));
+	must(json_reader_raw(r, &text));
 	json_reader_init(&number, text, NULL, &err);
 	if (json_reader_integer(&number, &n)) {
 		must(json_number_value(want) == (double)n);
@@ -85,12 +88,14 @@ same(struct json_reader *r, const json_t *want)
 		same_array(r, want);
 		break;
 	case '"':
-		must(json_reader_string(r, &text) && json_is_string(want));
+		must(json_is_string(want));
+		must(json_reader_string(r, &text));
 		must(bytes_equal(text, json_text(want)) && utf8_valid(text));
 		break;
 	case 't':
 	case 'f':
-		must(json_reader_bool(r, &yes) && json_is_boolean(want));
+		must(json_is_boolean(want));
+		must(json_reader_bool(r, &yes));
 		must(yes == json_is_true(want));
 		break;
 	case 'n':

@@ -6,18 +6,20 @@
 #include "core/base/reader.h"
 
 static bool
-unknown_option(const struct cli_verb *verb, const char *word, struct error *err)
+unknown_option(const struct cli_verb *verb, const char *word, size_t len,
+    struct error *err)
 {
-	const char *names[CLI_MAX_OPTIONS + 1];
+	const char *names[CLI_MAX_OPTIONS + 2];
 	const char *near;
 	size_t n = 0;
 
 	for (; verb->options && verb->options[n].name; n++)
 		names[n] = verb->options[n].name;
+	names[n++] = "--help";
 	names[n] = NULL;
-	near = nearest_word(bytes_str(word), names);
+	near = nearest_word(bytes_of(word, len), names);
 	return error_set(err, ERR_USAGE,
-	    "unknown option %s%s%s; see mtlog %s --help", word,
+	    "unknown option %.*s%s%s; see mtlog %s --help", (int)len, word,
 	    near ? "; did you mean " : "", near ? near : "", verb->name);
 }
 
@@ -49,7 +51,7 @@ take_option(
 		strncmp(verb->options[n].name, word, len) != 0))
 		n++;
 	if (!verb->options || !verb->options[n].name)
-		return unknown_option(verb, word, err);
+		return unknown_option(verb, word, len, err);
 	o = &verb->options[n];
 	if (!o->argument && value)
 		return error_set(err, ERR_USAGE, "%s takes no value", o->name);

@@ -70,7 +70,8 @@ const char *cli_need(
 bool cli_number(const struct cli_args *a, const char *name, uint64_t otherwise,
     uint64_t *out, struct error *err) MUST_USE;
 
-/* cli_usage prints a verb's help. */
+/* cli_usage_all prints what verbs there are, cli_usage a verb's help. */
+void cli_usage_all(FILE *out);
 void cli_usage(const struct cli_verb *verb, FILE *out);
 
 /* cli_colour tells whether to paint what goes to `out`: a terminal, and neither

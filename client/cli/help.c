@@ -2,6 +2,8 @@
 #include "client/cli/verbs.h"
 #include "core/base/nearest.h"
 
+#define NAMES_MAX 64 /* topics and verbs */
+
 static void
 exit_codes(void)
 {
@@ -70,24 +72,45 @@ formats(void)
 
 static const char *const words[] = {"exit-codes", "policy", "formats", NULL};
 
-static int
-run(struct cli_args *a, struct error *err)
+/* Topics first, as their words are no verbs but one ("policy"). */
+static bool
+explain(const char *word)
 {
 	static void (*const topics[])(void) = {exit_codes, policy, formats};
-	const char *word = a->operand_count > 0 ? a->operands[0] : "";
-	const char *near;
 
 	for (size_t i = 0; words[i]; i++)
 		if (strcmp(word, words[i]) == 0) {
 			topics[i]();
-			return VERDICT_ACCEPTED;
+			return true;
 		}
 	for (size_t i = 0; cli_verbs[i]; i++)
 		if (strcmp(word, cli_verbs[i]->name) == 0) {
 			cli_usage(cli_verbs[i], stdout);
-			return VERDICT_ACCEPTED;
+			return true;
 		}
-	near = nearest_word(bytes_str(word), words);
+	return false;
+}
+
+static int
+run(struct cli_args *a, struct error *err)
+{
+	const char *names[NAMES_MAX];
+	const char *word = a->operand_count == 1 ? a->operands[0] : "";
+	const char *near;
+	size_t n = 0;
+
+	if (a->operand_count == 0) {
+		cli_usage_all(stdout);
+		return VERDICT_ACCEPTED;
+	}
+	if (explain(word))
+		return VERDICT_ACCEPTED;
+	for (size_t i = 0; words[i]; i++)
+		names[n++] = words[i];
+	for (size_t i = 0; cli_verbs[i] && n + 1 < NAMES_MAX; i++)
+		names[n++] = cli_verbs[i]->name;
+	names[n] = NULL;
+	near = nearest_word(bytes_str(word), names);
 	(void)error_set(err, ERR_USAGE,
 	    "say: mtlog help exit-codes|policy|formats, or a verb%s%s%s",
 	    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
@@ -96,7 +119,7 @@ run(struct cli_args *a, struct error *err)
 
 const struct cli_verb verb_help = {
     .name = "help",
-    .arguments = "exit-codes|policy|formats|VERB",
+    .arguments = "[VERB|exit-codes|policy|formats]",
     .summary = "Explain a topic, or what a verb takes",
     .run = run,
     .words = words,

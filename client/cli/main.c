@@ -23,13 +23,14 @@ const struct cli_verb *const cli_verbs[] = {
     &verb_search,
     &verb_proof,
     &verb_help,
+    &verb_completion,
     NULL,
 };
 
 #define COLUMN 14
 
-static void
-usage(FILE *out)
+void
+cli_usage_all(FILE *out)
 {
 	(void)fputs("mtlog: sign and log models, and check them before they "
 		    "are loaded\n\n",
@@ -61,7 +62,7 @@ cli_usage(const struct cli_verb *verb, FILE *out)
 
 		(void)fprintf(out, "%*s%s\n", n < 30 ? 30 - n : 1, "", o->help);
 	}
-	(void)fprintf(out, "\nSee mtlog(1).\n");
+	(void)fprintf(out, "\nSee mtlog-%s(1).\n", verb->name);
 }
 
 static bool
@@ -124,7 +125,7 @@ main(int argc, char **argv)
 		return VERDICT_ACCEPTED;
 	}
 	if (argc < 2 || is_help(argv[1])) {
-		usage(argc < 2 ? stderr : stdout);
+		cli_usage_all(argc < 2 ? stderr : stdout);
 		return argc < 2 ? VERDICT_USAGE : VERDICT_ACCEPTED;
 	}
 	verb = find(argv[1]);

@@ -39,7 +39,7 @@ run_release(struct run *r)
 	state_close(r->state);
 	file_tree_release(&r->tree);
 	online_close(r->online);
-	hold_close(r->files.hold);
+	held_model_release(&r->files.held);
 	free(r->files.signature);
 	if (r->scratch >= 0)
 		(void)close(r->scratch);
@@ -165,6 +165,7 @@ set_input(struct run *r)
 	in->allow_v02 = job->allow_v02;
 	in->files_chosen = job->files != NULL;
 	in->hold = job->hold;
+	in->hold_of_rule = job->hold_of_rule;
 }
 
 /* An empty word is a variable that nobody set, and never "any". */
@@ -183,13 +184,13 @@ asks_sensibly(const struct job *job, struct error *err)
 }
 
 static bool
-judge(struct run *r, struct verdict *out, struct manifest *manifest)
+judge(struct run *r, struct verdict *out)
 {
 	struct error err = {0};
 
 	r->in.evidence = r->evidence.items;
 	r->in.evidence_count = r->evidence.count;
-	if (!verify(&r->in, out, manifest))
+	if (!verify(&r->in, out))
 		return false;
 	/* What cannot be remembered cannot refuse a rollback later. */
 	if (r->state && !state_learn(r->state, out, &err)) {
@@ -228,7 +229,6 @@ bool
 job_run(const struct job *job, struct verdict *out, struct held_model *held)
 {
 	struct run r = {.job = job, .tree = FILE_TREE_INIT, .scratch = -1};
-	struct manifest manifest = {0};
 	struct error err = {0};
 	bool ok;
 
@@ -238,18 +238,11 @@ job_run(const struct job *job, struct verdict *out, struct held_model *held)
 	if (!ok)
 		verdict_refuse(out, &err);
 	else
-		ok = judge(&r, out, &manifest);
+		ok = judge(&r, out);
 	if (ok && held) {
-		*held = (struct held_model){
-		    .manifest = manifest,
-		    .tree = r.tree,
-		    .hold = r.files.hold,
-		};
-		manifest = (struct manifest){0}; /* transferred */
-		r.tree = (struct file_tree)FILE_TREE_INIT;
-		r.files.hold = NULL;
+		*held = r.files.held;
+		r.files.held = (struct held_model){0}; /* transferred */
 	}
-	manifest_release(&manifest);
 	run_release(&r);
 	return ok;
 }
@@ -270,7 +263,7 @@ job_run_bundle(const struct job *job, struct bytes json, struct verdict *out)
 	if (!ok)
 		verdict_refuse(out, &err);
 	else
-		ok = judge(&r, out, NULL);
+		ok = judge(&r, out);
 	run_release(&r);
 	return ok;
 }
@@ -279,6 +272,8 @@ void
 held_model_release(struct held_model *h)
 {
 	hold_close(h->hold);
-	manifest_release(&h->manifest);
-	file_tree_release(&h->tree);
+	for (size_t i = 0; i < h->count; i++)
+		free(h->names[i]);
+	free(h->names);
+	*h = (struct held_model){0};
 }

@@ -21,7 +21,7 @@ struct job {
 	const struct verify_sigstore *sigstore; /* NULL: not asked */
 	int dirfd;				/* that `path` is relative to */
 	const char *path;
-	const char *name, *version; /* NULL: any */
+	const char *name, *version; /* NULL: any; "" is refused */
 	const char *signature;
 	const char *const *evidence;
 	const char *state;
@@ -34,6 +34,7 @@ struct job {
 	unsigned threads;
 	enum hold_strength
 	    hold; /* weakest; HOLD_NONE: the files are not handed out */
+	bool hold_of_rule; /* `hold` is no wish: the policy's rule decides */
 	uint64_t copy_max;
 	const char *const *files; /* only these */
 	bool allow_v02;
@@ -49,12 +50,14 @@ struct job {
 	void *progress_arg;
 };
 
-/* A model that was accepted: its manifest and, if asked for, its files. */
+/* A model that was accepted: its files, as they were asked for, held. `{0}` is
+ * released. */
 struct held_model {
-	struct manifest manifest;
-	struct manifest_files files;
-	struct file_tree tree;
 	struct hold *hold; /* NULL: not asked for */
+	enum hold_strength reached;
+	bool single; /* the model is one file, which is held as "." */
+	size_t count;
+	char **names; /* as the manifest lists them; bytewise */
 };
 
 /*

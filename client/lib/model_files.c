@@ -15,6 +15,7 @@ struct work {
 	struct verdict *v;
 	const struct manifest_file **chosen;
 	size_t chosen_count;
+	uint8_t *taken;		   /* of each file, whether it was chosen */
 	struct tree_piece *pieces; /* of each chosen file, shard by shard */
 	const struct resource **expected;
 	size_t piece_count;
@@ -89,10 +90,9 @@ choose(struct work *w, struct error *err)
 
 	w->chosen =
 	    calloc(w->files->count ? w->files->count : 1, sizeof(void *));
-	if (!w->chosen)
+	w->taken = calloc(w->files->count ? w->files->count : 1, 1);
+	if (!w->chosen || !w->taken)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	for (size_t i = 0; !wanted && i < w->files->count; i++)
-		w->chosen[n++] = &w->files->files[i];
 	for (size_t i = 0; wanted && wanted[i]; i++) {
 		const struct manifest_file *f =
 		    manifest_files_find(w->files, bytes_str(wanted[i]));
@@ -100,12 +100,11 @@ choose(struct work *w, struct error *err)
 		if (!f)
 			return error_reason(err, ERR_DENIED, "file-missing",
 			    "the manifest has no file %s", wanted[i]);
-		for (size_t k = 0; f && k < n; k++)
-			if (w->chosen[k] == f)
-				f = NULL;
-		if (f)
-			w->chosen[n++] = f;
+		w->taken[f - w->files->files] = 1;
 	}
+	for (size_t i = 0; i < w->files->count; i++)
+		if (!wanted || w->taken[i])
+			w->chosen[n++] = &w->files->files[i];
 	w->chosen_count = n;
 	return true;
 }
@@ -267,6 +266,42 @@ strength_of(enum hold_kind kind)
 	return by_kind[kind];
 }
 
+/* The weakest of all by the policy's order, which is not io/hold.h's. */
+static enum hold_strength
+reached(const struct work *w)
+{
+	enum hold_strength weakest = HOLD_COPY;
+
+	for (size_t i = 0; i < w->chosen_count; i++) {
+		enum hold_strength s = strength_of(hold_reached_file(
+		    w->f->held.hold, name_on_disk(w, w->chosen[i]->name)));
+
+		if (s < weakest)
+			weakest = s;
+	}
+	return weakest;
+}
+
+/* The manifest goes; the names stay with the hold. */
+static bool
+keep_names(struct work *w, struct error *err)
+{
+	struct held_model *h = &w->f->held;
+
+	h->single = w->f->tree->single;
+	h->names = calloc(w->chosen_count + 1, sizeof(*h->names));
+	for (size_t i = 0; h->names && i < w->chosen_count; i++) {
+		struct bytes name = w->chosen[i]->name;
+
+		h->names[i] = strndup((const char *)name.ptr, name.len);
+		if (!h->names[i])
+			break;
+		h->count++;
+	}
+	return h->count == w->chosen_count ||
+	    error_set(err, ERR_INTERNAL, "out of memory");
+}
+
 /* Takes hold of the chosen files first, so that what is hashed is what is
  * handed out. */
 static bool
@@ -274,6 +309,7 @@ hold_and_hash(struct work *w, enum hold_strength weakest,
     struct tree_hash_options *options, struct error *err)
 {
 	const struct job *job = w->f->job;
+	struct held_model *h = &w->f->held;
 	struct hold_options o = {
 	    .accept = accepted(weakest),
 	    .copy_max = job->copy_max,
@@ -291,12 +327,13 @@ hold_and_hash(struct work *w, enum hold_strength weakest,
 		return error_set(err, ERR_INTERNAL, "out of memory");
 	for (size_t i = 0; i < w->chosen_count; i++)
 		names[i] = name_on_disk(w, w->chosen[i]->name);
-	w->f->hold = hold_open(w->f->tree, names, w->chosen_count, &o, err);
+	h->hold = hold_open(w->f->tree, names, w->chosen_count, &o, err);
 	free(names);
-	if (!w->f->hold ||
-	    !hold_hash(w->f->hold, w->pieces, w->piece_count, options, err))
+	if (!h->hold || !keep_names(w, err) ||
+	    !hold_hash(h->hold, w->pieces, w->piece_count, options, err))
 		return false;
-	w->v->hold = strength_of(hold_reached(w->f->hold));
+	h->reached = reached(w);
+	w->v->hold = h->reached;
 	return true;
 }
 
@@ -338,6 +375,7 @@ model_files_check(void *arg, const struct manifest *m,
 	if (ok)
 		find_unsigned(&w);
 	free(w.chosen);
+	free(w.taken);
 	free(w.pieces);
 	free(w.expected);
 	return ok;

@@ -10,9 +10,9 @@
 struct model_files {
 	const struct job *job;
 	struct file_tree *tree;
-	char *signature;   /* the bundle's name in the model, or NULL */
-	int scratch;	   /* a folder for copies, or -1 */
-	struct hold *hold; /* out, if the job asked for one */
+	char *signature;	/* the bundle's name in the model, or NULL */
+	int scratch;		/* a folder for copies, or -1 */
+	struct held_model held; /* out, if the job asked for it */
 };
 
 /* model_files_skip is file_tree_open's: evidence and what every signer leaves

@@ -44,9 +44,7 @@ struct mtlog_options {
 
 struct mtlog_model {
 	struct held_model held;
-	struct manifest_files files;
-	struct words names; /* of the files that may be had, in order */
-	uint64_t *sizes;    /* of each */
+	uint64_t *sizes; /* of each */
 };
 
 /* What is told when there is no memory to tell anything else. */
@@ -414,49 +412,21 @@ mtlog_bundle_check(const void *bundle, size_t len, const mtlog_policy *policy,
 	return ok;
 }
 
-/* Where a private folder of links may lie; NULL: nowhere. */
-static const char *
-links_parent(void)
-{
-	static const char *const memory = "/dev/shm";
-
-	return access(memory, W_OK | X_OK) == 0 ? memory : NULL;
-}
-
-static bool
-list_names(mtlog_model *m, const mtlog_options *o, struct error *err)
-{
-	const struct manifest_files *f = &m->files;
-
-	for (size_t i = 0; i < f->count; i++) {
-		char name[MANIFEST_NAME_MAX + 1];
-		bool chosen = o->files.count == 0;
-
-		memcpy(name, f->files[i].name.ptr, f->files[i].name.len);
-		name[f->files[i].name.len] = '\0';
-		for (size_t k = 0; !chosen && k < o->files.count; k++)
-			chosen = strcmp(o->files.list[k], name) == 0;
-		if (chosen && !words_add(&m->names, name))
-			return error_set(err, ERR_INTERNAL, "out of memory");
-	}
-	return true;
-}
-
 /* A model's one file may be listed as "."; it is held under that name. */
 static struct bytes
 held_name(const mtlog_model *m, const char *name)
 {
-	return m->held.tree.single ? BYTES_LIT(".") : bytes_str(name);
+	return m->held.single ? BYTES_LIT(".") : bytes_str(name);
 }
 
 static bool
 find_sizes(mtlog_model *m, struct error *err)
 {
-	m->sizes = calloc(m->names.count + 1, sizeof(*m->sizes));
+	m->sizes = calloc(m->held.count + 1, sizeof(*m->sizes));
 	if (!m->sizes)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	for (size_t i = 0; i < m->names.count; i++)
-		if (!hold_size(m->held.hold, held_name(m, m->names.list[i]),
+	for (size_t i = 0; i < m->held.count; i++)
+		if (!hold_size(m->held.hold, held_name(m, m->held.names[i]),
 			&m->sizes[i]))
 			return error_set(err, ERR_INTERNAL,
 			    "an accepted file is not held: a defect");
@@ -464,7 +434,7 @@ find_sizes(mtlog_model *m, struct error *err)
 }
 
 static mtlog_model *
-make_model(struct held_model *held, const mtlog_options *o, struct error *err)
+make_model(struct held_model *held, struct error *err)
 {
 	mtlog_model *m = calloc(1, sizeof(*m));
 
@@ -474,8 +444,7 @@ make_model(struct held_model *held, const mtlog_options *o, struct error *err)
 		return NULL;
 	}
 	m->held = *held;
-	if (manifest_group(&m->held.manifest, &m->files, err) &&
-	    list_names(m, o, err) && find_sizes(m, err))
+	if (find_sizes(m, err))
 		return m;
 	mtlog_model_free(m);
 	return NULL;
@@ -487,7 +456,7 @@ mtlog_model_openat(int dirfd, const char *path, const mtlog_policy *policy,
 {
 	struct job job = make_job(policy, options);
 	struct verdict *v = malloc(sizeof(*v));
-	struct held_model held = {.tree = FILE_TREE_INIT};
+	struct held_model held = {0};
 	struct error err = {0};
 	mtlog_model *m = NULL;
 
@@ -499,8 +468,9 @@ mtlog_model_openat(int dirfd, const char *path, const mtlog_policy *policy,
 	job.path = path;
 	job.hold = (enum hold_strength)number_or(
 	    options, MTLOG_HOLD, MTLOG_HOLD_LEASE);
+	job.hold_of_rule = !options->has_number[MTLOG_HOLD];
 	if (job_run(&job, v, &held)) {
-		m = make_model(&held, options, &err);
+		m = make_model(&held, &err);
 		if (!m) {
 			v->message[0] = '\0';
 			verdict_refuse(v, &err);
@@ -528,7 +498,6 @@ mtlog_model_free(mtlog_model *m)
 	if (!m)
 		return;
 	held_model_release(&m->held);
-	words_release(&m->names);
 	free(m->sizes);
 	free(m);
 }
@@ -536,28 +505,34 @@ mtlog_model_free(mtlog_model *m)
 size_t
 mtlog_model_files(const mtlog_model *m)
 {
-	return m->names.count;
+	return m->held.count;
 }
 
 const char *
 mtlog_model_file(const mtlog_model *m, size_t i, uint64_t *size_or_null)
 {
-	if (i >= m->names.count) {
+	if (i >= m->held.count) {
 		errno = ENOENT;
 		return NULL;
 	}
 	if (size_or_null)
 		*size_or_null = m->sizes[i];
-	return m->names.list[i];
+	return m->held.names[i];
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* Only names of the manifest that were verified are handed out. */
 static bool
 is_listed(const mtlog_model *m, const char *name)
 {
-	for (size_t i = 0; i < m->names.count; i++)
-		if (strcmp(m->names.list[i], name) == 0)
-			return true;
+	if (bsearch(&name, m->held.names, m->held.count, sizeof(*m->held.names),
+		compare_names))
+		return true;
 	errno = ENOENT;
 	return false;
 }
@@ -590,16 +565,21 @@ mtlog_model_map(mtlog_model *m, const char *name, size_t *size)
 const char *
 mtlog_model_dir(mtlog_model *m, mtlog_verdict **verdict)
 {
-	const char *parent = links_parent();
+	static const char memory[] = "/dev/shm";
 	struct error err = {0};
 	const char *dir = NULL;
+	char own[64]; /* what $XDG_RUNTIME_DIR is, without looking there */
 
-	if (parent)
-		dir = hold_dir(m->held.hold, parent, &err);
+	(void)snprintf(own, sizeof(own), "/run/user/%u", (unsigned)geteuid());
+	if (access(own, W_OK | X_OK) == 0)
+		dir = hold_dir(m->held.hold, own, &err);
+	else if (access(memory, W_OK | X_OK) == 0)
+		dir = hold_dir(m->held.hold, memory, &err);
 	else
 		(void)error_set(&err, ERR_UNAVAILABLE,
 		    "there is no folder in memory for links");
-	if (!dir)
+	/* Too weak a hold, or no place: of such things there is one reason. */
+	if (!dir && (err.code == ERR_DENIED || err.code == ERR_UNAVAILABLE))
 		err.reason = "hold-unavailable";
 	return tell_error(&err, verdict) ? dir : NULL;
 }
@@ -607,15 +587,15 @@ mtlog_model_dir(mtlog_model *m, mtlog_verdict **verdict)
 int
 mtlog_model_hold(const mtlog_model *m)
 {
-	static const int by_kind[] = {
-	    [HELD_NONE] = 0,
-	    [HELD_OPEN] = MTLOG_HOLD_OPEN,
-	    [HELD_LEASE] = MTLOG_HOLD_LEASE,
-	    [HELD_COPY] = MTLOG_HOLD_COPY,
-	    [HELD_VERITY] = MTLOG_HOLD_VERITY,
+	static const int numbers[] = {
+	    [HOLD_NONE] = 0,
+	    [HOLD_OPEN] = MTLOG_HOLD_OPEN,
+	    [HOLD_LEASE] = MTLOG_HOLD_LEASE,
+	    [HOLD_VERITY] = MTLOG_HOLD_VERITY,
+	    [HOLD_COPY] = MTLOG_HOLD_COPY,
 	};
 
-	return by_kind[hold_reached(m->held.hold)];
+	return numbers[m->held.reached];
 }
 
 int

@@ -54,15 +54,16 @@ MTLOG_API void mtlog_policy_free(mtlog_policy *policy);
 
 /*
  * What is asked for. The name is an argument, so that nobody forgets it;
- * MTLOG_ANY_NAME takes whatever the signer wrote, and the verdict says so.
- * NULL when memory ran out.
+ * MTLOG_ANY_NAME takes whatever the signer wrote, and the verdict says so. An
+ * empty name or version is refused (code 2). NULL when memory ran out.
  */
 #define MTLOG_ANY_NAME "*"
 MTLOG_API mtlog_options *mtlog_options_new(
     const char *name, const char *version_or_null) MTLOG_MUST_USE;
 MTLOG_API void mtlog_options_free(mtlog_options *options);
 
-/* Paths. EVIDENCE may be given several times; the others once. */
+/* Paths, from the current folder. EVIDENCE may be given several times; the
+ * others once. */
 #define MTLOG_SIGNATURE                                                        \
 	1		 /* the bundle; else model.sig in or MODEL.sig beside */
 #define MTLOG_EVIDENCE 2 /* a bundle, or a folder of *.sigstore.json */
@@ -75,8 +76,10 @@ MTLOG_API void mtlog_options_free(mtlog_options *options);
 #define MTLOG_ONLINE	 17 /* 1: the log is asked, and must answer */
 #define MTLOG_TIMEOUT_MS 18 /* for all of that; else 10,000 */
 #define MTLOG_THREADS	 19 /* for hashing; else one a processor */
-#define MTLOG_HOLD	 20 /* the weakest that will do: MTLOG_HOLD_… */
-#define MTLOG_COPY_MAX	 21 /* bytes that `copy` may take; else 4 GiB */
+#define MTLOG_HOLD                                                             \
+	20		  /* the weakest that will do: MTLOG_HOLD_…; else
+			     * the policy's, LEASE where that is silent */
+#define MTLOG_COPY_MAX 21 /* bytes that `copy` may take; else 4 GiB */
 
 /* Holds, weakest first (mtlog_model(3)). */
 #define MTLOG_HOLD_OPEN	  1
@@ -138,8 +141,9 @@ MTLOG_API const char *mtlog_verdict_json(
     const mtlog_verdict *verdict) MTLOG_MUST_USE;
 MTLOG_API void mtlog_verdict_free(mtlog_verdict *verdict);
 
-/* The files of the manifest, in its order: how many, and number `i`'s name with
- * its size in bytes (`size_or_null`); NULL with ENOENT beyond the last. */
+/* The files of the manifest (or those chosen), by name, bytewise: how many, and
+ * number `i`'s name with its size in bytes (`size_or_null`); NULL with ENOENT
+ * beyond the last. A model that is one file may be listed as ".". */
 MTLOG_API size_t mtlog_model_files(const mtlog_model *model) MTLOG_MUST_USE;
 MTLOG_API const char *mtlog_model_file(
     const mtlog_model *model, size_t i, uint64_t *size_or_null) MTLOG_MUST_USE;

@@ -29,7 +29,7 @@ struct state {
 static bool
 broken(struct error *err, const struct state *s)
 {
-	return error_set(err, ERR_SYNTAX,
+	return error_set(err, ERR_IO,
 	    "%s is broken; what was accepted before is not known. Look at it, "
 	    "then remove it to begin anew",
 	    s->path);
@@ -143,7 +143,9 @@ read_file(struct state *s, struct error *err)
 		    error_set(err, ERR_INTERNAL, "out of memory");
 	}
 	if (!json_parse(buf_bytes(&text), STATE_MAX_LEN, &s->root, &why))
-		return broken(err, s);
+		return why.code == ERR_INTERNAL
+		    ? error_set(err, ERR_INTERNAL, "%s", why.text)
+		    : broken(err, s);
 	schema = json_object_get(s->root, "schema");
 	if (!json_is_string(schema) ||
 	    !bytes_equal(json_text(schema), BYTES_LIT(SCHEMA)) ||
@@ -243,6 +245,9 @@ learn_log(struct state *s, const struct verdict *v, struct error *err)
 
 	if (v->origin.len == 0)
 		return true;
+	/* Only statements of model_signing 0.2 have none. */
+	if (v->name.len == 0 && (v->weakened & WEAK_LEGACY_V02) == 0)
+		return error_set(err, ERR_INTERNAL, "out of memory");
 	if (!recall(s, v->origin, v->name, &m, err))
 		return false;
 	if (!m.has_pin || v->head_size > m.pin_size)
@@ -259,6 +264,18 @@ learn_log(struct state *s, const struct verdict *v, struct error *err)
 	    error_set(err, ERR_INTERNAL, "the state cannot take this in");
 }
 
+/* jansson leaves out what it had no memory for (2.14, tried), and what is
+ * written here decides what is refused later. */
+static bool
+says(const char *text, const json_t *value)
+{
+	json_t *again = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	bool same = again && json_equal(again, value);
+
+	json_decref(again);
+	return same;
+}
+
 bool
 state_learn(struct state *s, const struct verdict *v, struct error *err)
 {
@@ -272,8 +289,10 @@ state_learn(struct state *s, const struct verdict *v, struct error *err)
 		0)
 		return error_set(err, ERR_INTERNAL, "out of memory");
 	text = json_dumps(s->root, JSON_INDENT(1) | JSON_SORT_KEYS);
-	if (!text)
+	if (!text || !says(text, s->root)) {
+		free(text);
 		return error_set(err, ERR_INTERNAL, "out of memory");
+	}
 	ok = file_write(s->path, bytes_str(text), 0600, err);
 	free(text);
 	return ok;

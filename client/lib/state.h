@@ -19,7 +19,7 @@
 struct state;
 
 /* state_open makes the folder if it has to. NULL: ERR_UNAVAILABLE reason
- * "locked" (after waiting 10 s), ERR_SYNTAX for a broken file, ERR_IO. */
+ * "locked" (after waiting 10 s), ERR_IO, also for a broken file. */
 struct state *state_open(const char *dir, struct error *err) MUST_USE;
 void state_close(struct state *s);
 

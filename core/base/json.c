@@ -48,6 +48,8 @@ json_parse(struct bytes in, size_t limit, json_t **out, struct error *err)
 		    "JSON is nested deeper than %d levels", JSON_MAX_DEPTH);
 	value = json_loadb((const char *)in.ptr, in.len,
 	    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+	if (!value && json_error_code(&why) == json_error_out_of_memory)
+		return error_set(err, ERR_INTERNAL, "out of memory");
 	/* jansson quotes the input, which need not be UTF-8. */
 	if (!value)
 		return error_set(err, ERR_SYNTAX,

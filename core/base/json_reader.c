@@ -68,7 +68,7 @@ peek(struct json_reader *r)
 	if (!json_reader_ok(r))
 		return 0;
 	skip_space(r);
-	return r->rest.len > 0 ? (char)r->rest.ptr[0] : 0;
+	return r->rest.ptr && r->rest.len > 0 ? (char)r->rest.ptr[0] : 0;
 }
 
 char

@@ -576,13 +576,24 @@ find(const struct chain *c, enum chain_purpose purpose, struct chain_path *out,
 	return true;
 }
 
+/*
+ * That a path was not found must be so: who signed a withdrawal is nobody then.
+ * OpenSSL 3.0 does not tell everywhere that memory ran out (of a key it could
+ * not decode, an extension it could not copy), so a refusal is asked for twice:
+ * what is wrong with certificates stays so.
+ */
 bool
 chain_find(const struct chain *c, enum chain_purpose purpose,
     struct chain_path *out, struct error *err)
 {
-	struct error why = {0};
+	struct error why = {0}, again = {0};
 	bool ok = find(c, purpose, out, &why);
 
+	if (!ok && why.code != ERR_INTERNAL) {
+		ok = find(c, purpose, out, &again);
+		if (again.code == ERR_INTERNAL)
+			why = again;
+	}
 	ERR_clear_error();
 	if (!ok && err->code == ERR_NONE)
 		*err = why;

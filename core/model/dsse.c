@@ -32,13 +32,13 @@ bool
 dsse_digest(enum digest_algorithm alg, struct bytes type, struct bytes payload,
     uint8_t out[DIGEST_MAX_LEN], struct error *err)
 {
-	AUTO(buf) prefix = BUF_INIT(PREFIX_MAX);
+	uint8_t room[PREFIX_MAX];
+	struct buf prefix = {
+	    .ptr = room, .cap = sizeof(room), .limit = sizeof(room)};
 
 	if (!put_prefix("DSSEv1", type, payload, &prefix))
-		return prefix.exhausted
-		    ? buf_ok(&prefix, err)
-		    : error_set(err, ERR_LIMIT,
-			  "the envelope's payloadType is too long");
+		return error_set(
+		    err, ERR_LIMIT, "the envelope's payloadType is too long");
 	return digest_compute_two(alg, buf_bytes(&prefix), payload, out, err);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/model/manifest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/json_reader.h"
 #include "core/base/reader.h"
@@ -12,6 +12,7 @@
 
 #define ARENA_SHARE 128 /* bytes that a resource may take: name and digest */
 #define ARENA_LEAST (64u << 20)
+#define SHARDED_MAX 64 /* bytes of "<hash>-sharded-<size>" */
 
 /* What is read before it is known how it has to look. */
 struct parse {
@@ -239,14 +240,14 @@ static bool
 check_algorithm(struct parse *p)
 {
 	struct manifest *m = p->m;
-	AUTO(buf) sharded = BUF_INIT(64);
+	char sharded[SHARDED_MAX];
 
 	if (!bytes_equal(p->algorithm, p->hash_type)) {
-		buf_put(&sharded, p->hash_type);
-		buf_printf(&sharded, "-sharded-%llu",
+		(void)snprintf(sharded, sizeof(sharded), "%s-sharded-%llu",
+		    content_algorithm_name(m->algorithm),
 		    (unsigned long long)m->shard_size);
 		if (!m->sharded ||
-		    !bytes_equal(p->algorithm, buf_bytes(&sharded)))
+		    !bytes_equal(p->algorithm, bytes_str(sharded)))
 			return bad(p,
 			    "the resources' algorithm is not the "
 			    "serialization's");

@@ -79,10 +79,6 @@ bool manifest_parse(struct bytes predicate, const struct hash *root,
     struct manifest *out, struct error *err) MUST_USE;
 void manifest_release(struct manifest *m);
 
-/* manifest_own copies what it borrows from the predicate, which may then go. ERR_LIMIT,
- * ERR_INTERNAL. */
-bool manifest_own(struct manifest *m, struct error *err) MUST_USE;
-
 /* manifest_from_v02 makes one of a model_signing 0.2 statement, whose subjects
  * are the files (sha256); it recorded neither links nor what it ignored, and
  * has no root. For callers who were asked for it. Errors as manifest_parse;

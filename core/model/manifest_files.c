@@ -312,24 +312,3 @@ manifest_ignores(const struct manifest *m, struct bytes path)
 			return true;
 	return false;
 }
-
-bool
-manifest_own(struct manifest *m, struct error *err)
-{
-	for (size_t i = 0; i < m->count; i++) {
-		struct bytes *name = &m->resources[i].name;
-
-		if (!arena_dup(&m->storage, *name, name, err))
-			return false;
-	}
-	for (size_t i = 0; i < m->ignored_count; i++)
-		if (!arena_dup(&m->storage, m->ignored[i], &m->ignored[i], err))
-			return false;
-	/* The files that were put together have the resources' names. */
-	for (size_t i = 0; i < m->files.count; i++) {
-		struct manifest_file *f = &m->files.files[i];
-
-		f->name = m->resources[m->files.order[f->first]].name;
-	}
-	return true;
-}

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/json.h"
 #include "core/base/reader.h"
@@ -81,14 +80,14 @@ read_size(struct json_reader *r, struct statement *s)
 static bool
 read_root(struct json_reader *r, struct statement *s)
 {
-	AUTO(buf) raw = BUF_INIT(HASH_LEN);
+	/* A buffer that stands there already: never grown. */
+	struct buf raw = {.ptr = s->root.b, .cap = HASH_LEN, .limit = HASH_LEN};
 	struct bytes text;
 
 	if (!json_reader_string(r, &text))
 		return false;
 	if (!base64_decode(text, &raw) || raw.len != HASH_LEN)
 		return json_reader_fail(r, "rootHash is not base64 of a hash");
-	memcpy(s->root.b, raw.ptr, HASH_LEN);
 	return true;
 }
 

@@ -71,8 +71,11 @@ signature_by_key(struct judge *j, struct claim *c, struct error *err)
 		if (p->kind != POLICY_KEY)
 			continue;
 		keys++;
-		if (!hint_names(j, c, p))
+		if (!hint_names(j, c, p)) {
+			if (!hasher_ok(&j->hasher, err))
+				return false;
 			continue;
+		}
 		tried++;
 		if (public_key_parse(p->spki, &c->key, &why) &&
 		    verify_with(j, c, &c->key, &why)) {

@@ -9,7 +9,8 @@
 
 #define VERDICT_MAX_CHECKS 32
 #define VERDICT_MAX_NAMES  100 /* of a list of files */
-#define VERDICT_JSON_MAX   (4u << 20)
+/* Room for three lists of VERDICT_MAX_NAMES names, each byte escaped. */
+#define VERDICT_JSON_MAX (8u << 20)
 
 enum verdict_result {
 	CHECK_NOT_REACHED = 0,

@@ -6,6 +6,7 @@ static const struct {
 	enum verdict_code code;
 } reasons[] = {
     {"internal", VERDICT_INTERNAL},
+    {"cancelled", VERDICT_INTERNAL}, /* nothing is known */
     {"usage", VERDICT_USAGE},
     {"file-changed", VERDICT_CONTENT_MISMATCH},
     {"file-missing", VERDICT_CONTENT_MISMATCH},

@@ -390,8 +390,9 @@ files_as_signed(struct verification *v, struct error *err)
 	v->wanted_hold = v->in->hold;
 	/* A caller may want more than the policy, and less only where the
 	 * policy is silent. */
-	if (v->in->hold != HOLD_NONE && v->rule->hold_line > 0 &&
-	    v->rule->hold > v->in->hold)
+	if (v->in->hold != HOLD_NONE &&
+	    (v->in->hold_of_rule ||
+		(v->rule->hold_line > 0 && v->rule->hold > v->in->hold)))
 		v->wanted_hold = v->rule->hold;
 	if (!v->in->files.check(v->in->files.arg, &v->manifest, &v->files,
 		v->wanted_hold, v->out, err))
@@ -614,18 +615,12 @@ all_hold(struct verification *v, struct error *err)
 }
 
 bool
-verify(const struct verify_input *in, struct verdict *out,
-    struct manifest *manifest)
+verify(const struct verify_input *in, struct verdict *out)
 {
 	struct error err = {0};
 	struct verification *v = verification_open(in, out, &err);
-	bool ok = v && all_hold(v, &err) &&
-	    (!manifest || manifest_own(&v->manifest, &err));
+	bool ok = v && all_hold(v, &err);
 
-	if (ok && manifest) {
-		*manifest = v->manifest;
-		v->manifest = (struct manifest){0}; /* transferred */
-	}
 	if (ok) {
 		out->code = VERDICT_ACCEPTED; /* the only place */
 		out->reason = NULL;

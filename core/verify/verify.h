@@ -88,7 +88,8 @@ struct verify_input {
 	const struct verify_state *state;
 	bool allow_v02;
 	bool files_chosen;
-	enum hold_strength hold;   /* wanted by the caller, or HOLD_NONE */
+	enum hold_strength hold; /* wanted by the caller, or HOLD_NONE */
+	bool hold_of_rule; /* the caller did not say: the rule alone does */
 	struct verify_files files; /* no check: the bundle alone is judged */
 };
 
@@ -96,11 +97,10 @@ struct verify_input {
  * verify judges a signed model by all that the policy and the caller ask for,
  * in the order of the table in verify.c. True, and `out->code` accepted, only
  * if every requirement that was asked for holds; `out` is set in any case
- * (verdict_init before, verdict_release after). The manifest that was verified
- * is moved to `manifest` if that is not NULL.
+ * (verdict_init before, verdict_release after). The manifest lives while
+ * `files.check` looks at it, and no longer.
  */
-bool verify(const struct verify_input *in, struct verdict *out,
-    struct manifest *manifest) MUST_USE;
+bool verify(const struct verify_input *in, struct verdict *out) MUST_USE;
 
 /* verify_requirement names the requirements in order; NULL at the end. */
 const char *verify_requirement(size_t i);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The programs are built with every option of the OpenSSF compiler hardening
-# guide that the compiler has, and show what can be seen of them.
+# guide that the compiler has, and show what can be seen of them. -fPIC stands
+# for -fPIE, because the same objects are in the library.
 . "$(dirname "$0")/common.sh"
 need readelf
 
@@ -14,7 +15,7 @@ options='-Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wtrampolines -
 	-Werror=int-conversion -D_FORTIFY_SOURCE=3 -fstrict-flex-arrays=3 -fstack-clash-protection
 	-fstack-protector-strong -fcf-protection=full -mbranch-protection=standard -fexceptions
 	-fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing
-	-ftrivial-auto-var-init=zero -fPIE -pie -Wl,-z,nodlopen -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now
+	-ftrivial-auto-var-init=zero -fPIC -pie -Wl,-z,nodlopen -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now
 	-Wl,--as-needed -Wl,--no-copy-dt-needed-entries'
 known=$(for option in $options; do
 	# shellcheck disable=SC2086 # CC may carry options

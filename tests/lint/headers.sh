@@ -19,4 +19,23 @@ faults=$(
 			sed "s|^|$header: not alone: |" || true
 	done
 )
+
+# Others' programs include this one: in the oldest C and C++ that it promises.
+alone() {
+	local compiler=$1 language=$2
+	shift 2
+	printf '#include "client/lib/mtlog.h"\n#include "client/lib/mtlog.h"\n' |
+		"$compiler" -fsyntax-only -pedantic -Wall -Wextra -Werror -I. "$@" \
+			-x "$language" - 2>&1 | sed "s|^|$compiler $*: |" || true
+}
+faults+=$(
+	tried=0
+	for plus in g++ clang++-14; do
+		command -v "$plus" >/dev/null || continue
+		tried=1
+		alone "$plus" c++ -std=c++11 -Wold-style-cast
+	done
+	[ $tried = 1 ] || echo "no C++ compiler: client/lib/mtlog.h was not tried"
+	alone "${compiler%% *}" c -std=c99 -Wstrict-prototypes
+)
 finish "$faults" "$(c_files core io server client | grep -c '\.h$') headers compile alone"

@@ -22,6 +22,40 @@
 
 static struct key_verifier *verifier;
 
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+/* How many allocations of ours succeed before one fails; below 0: all. */
+static int allocations = -1;
+
+static bool
+fails_now(void)
+{
+	return allocations >= 0 && allocations-- == 0;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	return fails_now() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return fails_now() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *p, size_t size)
+{
+	return fails_now() ? NULL : __real_realloc(p, size);
+}
+
 static int
 setup(void **state)
 {
@@ -560,6 +594,58 @@ test_signed_nonsense(void **state)
 	private_key_close(key);
 }
 
+static bool
+read_again(struct bytes json, struct model *m, struct error *err)
+{
+	const struct envelope *e = &m->bundle.envelope;
+	struct manifest_files files;
+
+	return bundle_parse(json, &m->bundle, err) &&
+	    dsse_verify(e, &m->key, verifier, err) &&
+	    dsse_statement_digest(e, &m->digest, err) &&
+	    statement_parse(e->payload, &m->statement, err) &&
+	    manifest_parse(m->statement.predicate,
+		&m->statement.subjects[0].digest, &m->manifest, err) &&
+	    manifest_group(&m->manifest, &files, err);
+}
+
+/* Each allocation fails once: nothing is accepted, and the reason is none of
+ * the model's. */
+static void
+test_no_memory(void **state)
+{
+	struct private_key *key = new_key(KEY_ECDSA_P384);
+	AUTO(buf) payload = BUF_INIT(1u << 20);
+	AUTO(buf) predicate = BUF_INIT(1u << 20);
+	AUTO(buf) json = BUF_INIT(1u << 20);
+	AUTO(buf) pem = BUF_INIT(1u << 16);
+	AUTO(model) good = {0};
+	struct error none = {0};
+	bool ok = false;
+	int n = 0;
+
+	(void)state;
+	vector_load("manifest/valid", "names", &predicate);
+	put_model(buf_bytes(&predicate), &payload);
+	sign(key, buf_bytes(&payload), &json, &pem);
+	private_key_close(key);
+	assert_true(
+	    read_model(buf_bytes(&json), buf_bytes(&pem), &good, &none));
+	for (; !ok; n++) {
+		struct model m = {.key = good.key};
+		struct error err = {0};
+
+		allocations = n;
+		ok = read_again(buf_bytes(&json), &m, &err);
+		allocations = -1;
+		if (!ok && err.code != ERR_INTERNAL)
+			fail_msg("%d: %s: %s", n, error_code_name(err.code),
+			    err.text);
+		model_release(&m);
+	}
+	assert_true(n > 5);
+}
+
 int
 main(void)
 {
@@ -570,6 +656,7 @@ main(void)
 	    cmocka_unit_test(test_rekor_leaf),
 	    cmocka_unit_test(test_keys),
 	    cmocka_unit_test(test_signed_nonsense),
+	    cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

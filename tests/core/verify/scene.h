@@ -695,7 +695,7 @@ scene_files(void *arg, const struct manifest *m,
 
 /* scene_verify judges; the scene stays as it is, for another time. */
 static inline bool
-scene_verify(struct scene *s, struct verdict *out, struct manifest *manifest)
+scene_verify(struct scene *s, struct verdict *out)
 {
 	AUTO(buf) bundle = BUF_INIT(BUNDLE_MAX_LEN);
 	struct evidence_item items[SCENE_EVIDENCE];
@@ -730,7 +730,7 @@ scene_verify(struct scene *s, struct verdict *out, struct manifest *manifest)
 	if (!s->bundle_alone)
 		in.files = (struct verify_files){scene_files, s};
 	verdict_init(out);
-	return verify(&in, out, manifest);
+	return verify(&in, out);
 }
 
 #endif

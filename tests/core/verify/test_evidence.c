@@ -34,7 +34,7 @@ teardown(void **state)
 static void
 expect(const char *what, const char *reason, const char *says)
 {
-	bool ok = scene_verify(&scene, &verdict, NULL);
+	bool ok = scene_verify(&scene, &verdict);
 
 	if (ok != !reason ||
 	    (reason &&

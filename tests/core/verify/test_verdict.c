@@ -202,7 +202,7 @@ judged(void (*change)(struct scene *))
 	if (change)
 		change(&scene);
 	scene_build(&scene);
-	assert_int_equal(scene_verify(&scene, &verdict, NULL), !change);
+	assert_int_equal(scene_verify(&scene, &verdict), !change);
 	verdict_json(&verdict, &out);
 	if (!json_parse(buf_bytes(&out), VERDICT_JSON_MAX, &v, &err))
 		fail_msg("%s", err.text);

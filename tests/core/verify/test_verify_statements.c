@@ -91,7 +91,7 @@ judge(struct bytes payload)
 	scene.payload = payload;
 	scene.asked_version = NULL;
 	scene_build(&scene);
-	ok = scene_verify(&scene, &verdict, NULL);
+	ok = scene_verify(&scene, &verdict);
 	scene_release(&scene);
 	return ok;
 }
@@ -397,7 +397,7 @@ test_mirrored(void **state)
 	scene_init(&scene, &parties);
 	scene.spoil_bundle = mirror;
 	scene_build(&scene);
-	assert_false(scene_verify(&scene, &verdict, NULL));
+	assert_false(scene_verify(&scene, &verdict));
 	expect("mirrored", "wrong-entry", "another signature");
 	digest = scene.digest;
 	scene_release(&scene);
@@ -412,8 +412,7 @@ test_mirrored(void **state)
 			withdrawn(&scene);
 		scene_build(&scene);
 		assert_true(hash_equal(&scene.digest, &digest));
-		assert_int_equal(
-		    scene_verify(&scene, &verdict, NULL), round == 0);
+		assert_int_equal(scene_verify(&scene, &verdict), round == 0);
 		if (round == 1)
 			expect("mirrored", "withdrawn", "");
 		else
