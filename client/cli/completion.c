@@ -134,6 +134,12 @@ bash(struct buf *out)
 	    "complete -F _mtlog mtlog\n");
 }
 
+static bool
+is_long(const struct cli_option *o)
+{
+	return o->name[1] == '-';
+}
+
 static void
 zsh_option(struct buf *out, const struct cli_option *o)
 {
@@ -144,7 +150,9 @@ zsh_option(struct buf *out, const struct cli_option *o)
 	};
 
 	buf_printf(out, " \\\n\t\t\t\"%s%s%s[", o->repeats ? "*" : "", o->name,
-	    o->argument ? "=" : "");
+	    !o->argument     ? ""
+		: is_long(o) ? "="
+			     : "+");
 	put_text(out, o->help, "\\\"`$[]");
 	buf_put_str(out, "]");
 	if (o->argument) {
@@ -209,8 +217,9 @@ fish_option(
 	    [KIND_FOLDER] = " -x -a '(__fish_complete_directories)'",
 	};
 
-	buf_printf(out, "complete -c mtlog -n '__mtlog_verb %s' -l %s%s -d '",
-	    verb->name, o->name + 2, values[kind_of(o)]);
+	buf_printf(out, "complete -c mtlog -n '__mtlog_verb %s' %s%s%s -d '",
+	    verb->name, is_long(o) ? "-l " : "-s ",
+	    o->name + (is_long(o) ? 2 : 1), values[kind_of(o)]);
 	put_text(out, o->help, "\\'");
 	buf_put_str(out, "'\n");
 }

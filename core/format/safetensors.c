@@ -77,14 +77,18 @@ by_key(const void *a, const void *b)
 	return compare(x->key, y->key);
 }
 
+struct range {
+	uint64_t begin, end;
+};
+
 static int
 by_place(const void *a, const void *b)
 {
-	const struct safetensors_tensor *const *x = a, *const *y = b;
+	const struct range *x = a, *y = b;
 
-	if ((*x)->begin != (*y)->begin)
-		return (*x)->begin < (*y)->begin ? -1 : 1;
-	return ((*x)->end > (*y)->end) - ((*x)->end < (*y)->end);
+	if (x->begin != y->begin)
+		return x->begin < y->begin ? -1 : 1;
+	return (x->end > y->end) - (x->end < y->end);
 }
 
 static bool
@@ -308,8 +312,9 @@ read_header(struct parser *p)
 		    : add_tensor(p, name);
 	if (!ok || !json_reader_ok(&p->r))
 		return false;
-	for (size_t i = 0; i < p->r.rest.len; i++)
-		if (p->r.rest.ptr[i] != ' ')
+	for (struct bytes rest = p->r.rest; rest.ptr && rest.len > 0;
+	     rest = bytes_slice(rest, 1, rest.len))
+		if (rest.ptr[0] != ' ')
 			return json_reader_fail(
 			    &p->r, "something else than spaces follows it");
 	return true;
@@ -336,7 +341,7 @@ nothing_twice(struct safetensors *s, struct error *err)
 static bool
 covers(const struct safetensors *s, uint64_t size, struct error *err)
 {
-	const struct safetensors_tensor **order;
+	struct range *order;
 	uint64_t at = 0;
 	bool ok = true;
 
@@ -344,12 +349,13 @@ covers(const struct safetensors *s, uint64_t size, struct error *err)
 	if (!order)
 		return error_set(err, ERR_INTERNAL, "out of memory");
 	for (size_t i = 0; i < s->count; i++)
-		order[i] = &s->tensors[i];
+		order[i] =
+		    (struct range){s->tensors[i].begin, s->tensors[i].end};
 	if (s->count > 0)
 		qsort(order, s->count, sizeof(*order), by_place);
 	for (size_t i = 0; ok && i < s->count; i++) {
-		ok = order[i]->begin == at;
-		at = order[i]->end;
+		ok = order[i].begin == at;
+		at = order[i].end;
 	}
 	free(order);
 	if (!ok)

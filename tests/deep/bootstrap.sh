@@ -37,19 +37,25 @@ made=$(find "$work/build" -type f -newer "$work/before")
 
 "${run[@]}" make -s -C "$work/build" install DESTDIR="$work/home/root" >"$work/log" 2>&1 || fail "make install failed"
 (cd "$work/home/root/usr/local" && find . -type f | LC_ALL=C sort) >"$work/installed"
-diff - "$work/installed" <<-TEXT || { echo "make install: other files than these"; exit 1; }
-	./bin/mtlog
-	./lib/systemd/system/mtlogd.service
-	./sbin/mtlogd
-	./share/bash-completion/completions/mtlog
-	./share/bash-completion/completions/mtlogd
-	./share/doc/mtlog/Caddyfile
-	./share/doc/mtlog/nginx.conf
-	./share/man/man1/mtlog.1
-	./share/man/man5/mtlog-policy.5
-	./share/man/man5/mtlogd.conf.5
-	./share/man/man8/mtlogd.8
-TEXT
+{
+	cat <<-TEXT
+		./bin/mtlog
+		./include/mtlog.h
+		./lib/libmtlog.so.1.0.0
+		./lib/pkgconfig/mtlog.pc
+		./lib/systemd/system/mtlogd.service
+		./sbin/mtlogd
+		./share/bash-completion/completions/mtlog
+		./share/bash-completion/completions/mtlogd
+		./share/doc/mtlog/Caddyfile
+		./share/doc/mtlog/nginx.conf
+		./share/fish/vendor_completions.d/mtlog.fish
+		./share/zsh/site-functions/_mtlog
+	TEXT
+	for page in "$work"/source/man/*.[0-9]; do
+		echo "./share/man/man${page##*.}/${page##*/}"
+	done
+} | LC_ALL=C sort | diff - "$work/installed" || { echo "make install: other files than these"; exit 1; }
 grep -q '/usr/local/sbin/mtlogd' "$work/home/root/usr/local/lib/systemd/system/mtlogd.service" ||
 	{ echo "the unit does not name the program where it is"; exit 1; }
 

@@ -390,9 +390,11 @@ def refusals(server, alice):
     t.check(envelope(server, "0" * 64)[0] == 404 and reason(envelope(server, "0" * 96)[2]) == "no-such-envelope", "404")
     for query in ("model=", "model", "model=%", "model=%zz", "model=%00", "root=00", "file=" + "0" * 63, "subject=zz",
                   "statement=" + "0" * 96, "identity=a", "identity=email:", "type=", "model=a&model=a", "after=1",
-                  "model=" + "a" * 5000, "what=1", "model=%ff"):
+                  "what=1", "model=%ff"):
         status, _, body = server.get("/api/v1/search?" + query)
         t.check(status == 400, f"search?{query[:30]}: {status}")
+    status, _, body = server.get("/api/v1/search?model=" + "a" * 5000)
+    t.check(status == 414 and reason(body) == "target-too-long", f"a long target: {status}")
 
 
 def foreign_entries(server, alice):

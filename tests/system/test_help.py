@@ -25,7 +25,7 @@ def verbs():
 
 def options(verb):
     """Name and whether it takes an argument, as the verb's help has them."""
-    found = re.findall(r"^  (--[a-z0-9.-]+)(?: ([A-Z0-9|:]+)(?:\.\.\.)?)? ", run(verb, "--help").stdout, re.M)
+    found = re.findall(r"^  (--?[a-z0-9.-]+)(?: ([A-Z0-9|:]+)(?:\.\.\.)?)? ", run(verb, "--help").stdout, re.M)
     return {name: bool(argument) for name, argument in found}
 
 
@@ -98,8 +98,10 @@ def completions(folder):
         t.check(offered == set(options(verb)) | {"--help"}, f"bash offers the options of {verb} and no others")
         part = re.search(rf"^\t{verb}\)\n(.*?)^\t\t;;", zsh, re.M | re.S)
         for name, argument in options(verb).items():
-            t.check(part and f"{name}{'=' if argument else ''}[" in part[1], f"zsh offers {verb} {name}")
-            line = re.search(rf"^complete -c mtlog -n '__mtlog_verb {verb}' -l {re.escape(name[2:])} (.*)", fish, re.M)
+            sign = ("=" if name[1] == "-" else "+") if argument else ""
+            t.check(part and f"{name}{sign}[" in part[1], f"zsh offers {verb} {name}")
+            word = f"-l {name[2:]}" if name[1] == "-" else f"-s {name[1:]}"
+            line = re.search(rf"^complete -c mtlog -n '__mtlog_verb {verb}' {re.escape(word)} (.*)", fish, re.M)
             t.check(line and bool(re.match(r"-[xr]", line[1])) == argument, f"fish offers {verb} {name}")
     return scripts["bash"]
 
