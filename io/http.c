@@ -34,6 +34,8 @@ http_open(unsigned timeout_ms, struct error *err)
 		CURLE_OK &&
 	    h->lib->easy_setopt(h->curl, CURLOPT_FOLLOWLOCATION, 0L) ==
 		CURLE_OK &&
+	    h->lib->easy_setopt(h->curl, CURLOPT_ACCEPT_ENCODING, "gzip") ==
+		CURLE_OK &&
 	    h->lib->easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	    h->lib->easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS,
 		(long)timeout_ms) == CURLE_OK &&

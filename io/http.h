@@ -8,7 +8,8 @@
 /*
  * HTTP as a client: the only file that knows libcurl. One handle keeps its
  * connection between calls and belongs to one thread. Redirects are not
- * followed, only http and https are spoken, answers are bounded.
+ * followed, only http and https are spoken, answers are bounded, after they were
+ * unpacked if they came as gzip.
  */
 struct http;
 

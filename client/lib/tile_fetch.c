@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/lib/tile_fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/clock.h"
+#include "io/file.h"
+#include "io/http.h"
+
+#define URL_MAX	   4096
+#define NS_PER_MS  UINT64_C(1000000)
+#define WAIT_MS	   250 /* where a busy server does not say how long */
+#define MS_PER_SEC 1000
+
+struct tile_fetch {
+	struct tile_source source;
+	char *url, *cache;
+	unsigned timeout_ms;
+	atomic_uint temporaries;	       /* names of them, one each */
+	struct http *http[TILE_FETCH_WORKERS]; /* opened when first used */
+};
+
+struct tile_fetch *
+tile_fetch_open(const struct tile_fetch_options *o, struct error *err)
+{
+	struct tile_fetch *f = calloc(1, sizeof(*f));
+	size_t n = o->url ? strlen(o->url) : 0;
+
+	while (n > 0 && o->url[n - 1] == '/')
+		n--;
+	if (f) {
+		f->source = o->source;
+		f->timeout_ms = o->timeout_ms;
+		f->url = strndup(o->url ? o->url : "", n);
+		f->cache = o->cache ? strdup(o->cache) : NULL;
+	}
+	if (!f || !f->url || (o->cache && !f->cache)) {
+		(void)error_set(err, ERR_INTERNAL, "out of memory");
+		tile_fetch_close(f);
+		return NULL;
+	}
+	if (!f->source.get && n == 0) {
+		(void)error_set(err, ERR_USAGE, "the log has no address");
+		tile_fetch_close(f);
+		return NULL;
+	}
+	return f;
+}
+
+void
+tile_fetch_close(struct tile_fetch *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < TILE_FETCH_WORKERS; i++)
+		http_close(f->http[i]);
+	free(f->url);
+	free(f->cache);
+	free(f);
+}
+
+/* --- the network --- */
+
+static bool
+answered(const struct tile_fetch *f, const char *path, unsigned status,
+    struct error *err)
+{
+	if (status == 200)
+		return true;
+	if (status == 404)
+		return error_set(
+		    err, ERR_NOTFOUND, "%s has no %s (404)", f->url, path);
+	if (status >= 300 && status < 400)
+		return error_reason(err, ERR_UNAVAILABLE, "server-error",
+		    "%s sends us elsewhere (status %u), and we do not follow; "
+		    "give the log's own address",
+		    f->url, status);
+	if (status == 429 || status == 503)
+		return error_reason(err, ERR_UNAVAILABLE, "throttled",
+		    "%s is busy or not ready (status %u)", f->url, status);
+	return error_reason(err, ERR_UNAVAILABLE, "server-error",
+	    "%s answers %s with status %u", f->url, path, status);
+}
+
+/* Waits as long as the server says, if there is that much time. */
+static bool
+wait_for(uint64_t deadline, unsigned seconds)
+{
+	unsigned ms = seconds ? seconds * MS_PER_SEC : WAIT_MS;
+	struct timespec t = {
+	    ms / MS_PER_SEC, (long)((ms % MS_PER_SEC) * NS_PER_MS)};
+
+	if (clock_monotonic_ns() + ms * NS_PER_MS >= deadline)
+		return false;
+	(void)nanosleep(&t, NULL);
+	return true;
+}
+
+static bool
+ask(struct tile_fetch *f, struct http *http, const char *path, struct buf *out,
+    struct error *err)
+{
+	struct http_answer a = {.body = BUF_INIT(out->limit)};
+	uint64_t deadline = clock_monotonic_ns() + f->timeout_ms * NS_PER_MS;
+	char url[URL_MAX];
+	int n = snprintf(url, sizeof(url), "%s%s", f->url, path);
+	bool ok = (n > 0 && (size_t)n < sizeof(url)) ||
+	    error_set(err, ERR_USAGE, "the log's address is too long");
+
+	do {
+		uint64_t now = clock_monotonic_ns();
+		unsigned left = now < deadline
+		    ? (unsigned)((deadline - now) / NS_PER_MS) + 1
+		    : 1;
+
+		buf_clear(&a.body);
+		a.status = 0;
+		http_limit(http, left);
+		ok = ok && http_get(http, url, &a, err);
+	} while (ok && (a.status == 429 || a.status == 503) &&
+	    wait_for(deadline, a.retry_after));
+	ok = ok && answered(f, path, a.status, err);
+	if (ok)
+		buf_put(out, buf_bytes(&a.body));
+	buf_release(&a.body);
+	return ok && buf_ok(out, err);
+}
+
+bool
+tile_fetch_get(struct tile_fetch *f, unsigned worker, const char *path,
+    struct buf *out, struct error *err)
+{
+	if (f->source.get)
+		return f->source.get(f->source.arg, worker, path, out, err);
+	if (worker >= TILE_FETCH_WORKERS)
+		return error_set(err, ERR_INTERNAL, "too many workers");
+	if (!f->http[worker])
+		f->http[worker] = http_open(f->timeout_ms, err);
+	return f->http[worker] && ask(f, f->http[worker], path, out, err);
+}
+
+/* --- the cache --- */
+
+/* The file of a path; malloc'd. */
+static char *
+file_of(const struct tile_fetch *f, const char *path)
+{
+	return f->cache ? path_join(f->cache, path[0] == '/' ? path + 1 : path)
+			: NULL;
+}
+
+bool
+tile_fetch_cached(
+    struct tile_fetch *f, const char *path, struct buf *out, struct error *err)
+{
+	char *file = file_of(f, path);
+	bool ok = file ? file_read(file, out, err)
+		       : error_set(err, ERR_NOTFOUND, "there is no cache");
+
+	free(file);
+	return ok;
+}
+
+static void
+make_folders(char *file)
+{
+	for (char *p = strchr(file + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		(void)mkdir(file, 0700);
+		*p = '/';
+	}
+}
+
+static bool
+write_whole(const char *file, struct bytes data)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool ok = fd >= 0;
+
+	while (ok && data.len > 0) {
+		ssize_t n = write(fd, data.ptr, data.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		ok = n > 0;
+		if (ok)
+			data = bytes_slice(data, (size_t)n, data.len);
+	}
+	if (fd >= 0 && close(fd) != 0)
+		ok = false;
+	return ok;
+}
+
+/* No fsync: what a crash leaves of it is looked at like anything else. */
+void
+tile_fetch_keep(struct tile_fetch *f, const char *path, struct bytes data)
+{
+	char *file = file_of(f, path), *temporary = NULL;
+	unsigned n = atomic_fetch_add(&f->temporaries, 1);
+
+	if (file &&
+	    asprintf(&temporary, "%s.%ld.%u", file, (long)getpid(), n) < 0)
+		temporary = NULL;
+	if (temporary) {
+		make_folders(file);
+		if (!write_whole(temporary, data) ||
+		    rename(temporary, file) != 0)
+			(void)unlink(temporary);
+	}
+	free(temporary);
+	free(file);
+}
+
+void
+tile_fetch_forget(struct tile_fetch *f, const char *path)
+{
+	char *file = file_of(f, path);
+
+	if (file)
+		(void)unlink(file);
+	free(file);
+}
