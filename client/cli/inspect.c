@@ -225,6 +225,8 @@ inspect_contents(struct report *r, struct bytes text, struct error *err)
 {
 	if (has(text, "-----BEGIN "))
 		return inspect_pem(r, text, err);
+	if (bytes_starts(text, BYTES_LIT("mtlog-evidence/")))
+		return inspect_evidence(r, text, err);
 	if (bytes_starts(text, BYTES_LIT("c2sp.org/tlog-proof@")))
 		return inspect_proof(r, text, err);
 	if (text.len > 0 && text.ptr[0] == '{' && has(text, "\"dsseEnvelope\""))
@@ -355,7 +357,8 @@ put_report(const struct report *r, struct buf *out)
 	if (r->json) {
 		buf_printf(out, "{\"kind\":\"%s\",\"what\":", r->kind);
 		json_put_string(out, buf_bytes(&r->what));
-		buf_put_str(out, ",\"verified\":false,\"computed\":[");
+		buf_printf(out, ",\"verified\":%s,\"computed\":[",
+		    r->verified ? "true" : "false");
 		buf_put(out, buf_bytes(&r->computed));
 		buf_put_str(out, "],\"claims\":[");
 		buf_put(out, buf_bytes(&r->claims));
@@ -369,7 +372,8 @@ put_report(const struct report *r, struct buf *out)
 		buf_put(out, buf_bytes(&r->computed));
 	}
 	if (r->claims.len > 0) {
-		buf_put_str(out, "claims, not verified:\n");
+		buf_put_str(out,
+		    r->verified ? "that is:\n" : "claims, not verified:\n");
 		buf_put(out, buf_bytes(&r->claims));
 	}
 }
@@ -400,17 +404,20 @@ run(struct cli_args *a, struct error *err)
 	buf_release(&r.what);
 	buf_release(&r.computed);
 	buf_release(&r.claims);
-	return ok ? VERDICT_ACCEPTED : -1;
+	return ok ? (int)r.code : -1;
 }
 
 const struct cli_verb verb_inspect = {
     .name = "inspect",
     .arguments = "THING",
-    .summary = "Say what a thing is and claims, and verify nothing",
+    .summary = "Say what a thing is and claims, and believe nothing of it",
     .details =
-	"THING is a model, a bundle, a proof, a checkpoint or another note, a\n"
-	"key or certificate in PEM, a policy, or a vkey (also as text).\n"
-	"Claims are what anybody may have written: mtlog verify judges.",
+	"THING is a model, a bundle, a proof, a checkpoint or another note,\n"
+	"evidence of a fork, a key or certificate in PEM, a policy, or a vkey\n"
+	"(also as text). Claims are what anybody may have written: mtlog "
+	"verify\n"
+	"judges. Evidence alone stands for itself and is verified: exit code\n"
+	"11 if it proves nothing.",
     .run = run,
     .options = options,
 };

@@ -2,6 +2,7 @@
 #include "client/cli/inspect_parts.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
+#include "core/tlog/evidence.h"
 #include "core/tlog/tlog_proof.h"
 
 /* Things of a log: proofs, notes, checkpoints, keys. */
@@ -84,6 +85,51 @@ inspect_proof(struct report *r, struct bytes text, struct error *err)
 		report_computedf(
 		    r, "extra", "%zu digits of base64", p.extra.len);
 	inspect_checkpoint(r, p.checkpoint);
+	return true;
+}
+
+/* The one thing that stands for itself: only the log could make it. */
+static bool
+check_evidence(struct report *r, const struct evidence *e, struct error *err)
+{
+	struct key_verifier *verifier = key_verifier_open(err);
+	AUTO(hasher) h = {0};
+	struct error why = {0};
+
+	if (!verifier || !hasher_open(&h, err)) {
+		key_verifier_close(verifier);
+		return false;
+	}
+	r->verified = evidence_verify(e, &e->key, &h, verifier, NULL, &why);
+	key_verifier_close(verifier);
+	if (r->verified) {
+		report_computedf(r, "fork",
+		    "proven: whoever holds the key below signed both heads, "
+		    "and they contradict each other");
+		return true;
+	}
+	r->code = VERDICT_BAD_SIGNATURE;
+	report_computedf(r, "fork", "NOT proven: %s", why.text);
+	return why.code != ERR_INTERNAL ||
+	    error_set(err, why.code, "%s", why.text);
+}
+
+bool
+inspect_evidence(struct report *r, struct bytes text, struct error *err)
+{
+	AUTO(buf) key = BUF_INIT(4096);
+	struct evidence e;
+
+	if (!evidence_parse(text, &e, err) || !check_evidence(r, &e, err))
+		return false;
+	r->kind = "evidence";
+	buf_put_str(&r->what, "evidence that a log forked");
+	vkey_format(&e.key, &key);
+	report_computed(r, "key", buf_bytes(&key));
+	report_claimf(r, "smaller head", "%s", "");
+	inspect_checkpoint(r, e.smaller);
+	report_claimf(r, "larger head", "%s", "");
+	inspect_checkpoint(r, e.larger);
 	return true;
 }
 

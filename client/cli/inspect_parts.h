@@ -12,6 +12,8 @@
  */
 struct report {
 	bool json;
+	bool verified; /* evidence alone can be */
+	enum verdict_code code;
 	const char *kind;    /* a stable word */
 	struct buf what;     /* a sentence */
 	struct buf computed; /* written as text or JSON elements */
@@ -42,6 +44,8 @@ void report_claim_time(struct report *r, const char *name, uint64_t seconds);
 bool inspect_bundle(struct report *r, struct bytes text, struct error *err)
     MUST_USE;
 bool inspect_proof(struct report *r, struct bytes text, struct error *err)
+    MUST_USE;
+bool inspect_evidence(struct report *r, struct bytes text, struct error *err)
     MUST_USE;
 bool inspect_note(struct report *r, struct bytes text, struct error *err)
     MUST_USE;

@@ -426,6 +426,16 @@ def inspect(root, key, server):
     t.check(computed["tensors"] == ["1"] and claims["metadata"] == ["k = v\\x1b"], f"{computed} {claims}")
     write(os.path.join(folder, "f"), "anything")
     claims_of(os.path.join(folder, "f"), "file")
+    vectors = os.path.join(os.path.dirname(__file__), "..", "vectors", "evidence")
+    for name in "valid-two-sizes.txt", "valid-equal-sizes.txt":
+        thing = os.path.join(vectors, name)
+        says(run("inspect", thing), "proven: whoever holds the key", "log.example")
+        t.check(json.loads(run("inspect", "--json", thing))["verified"], f"{name} stands for itself")
+        with open(thing, encoding="utf-8") as f:
+            forged = f.read().replace("log.example\n20\n", "log.example\n21\n")
+        write(path, forged)
+        says(run("inspect", path, expect=11), "NOT proven")
+    run("inspect", os.path.join(vectors, "invalid-trailing.txt"), expect=12)
     run("inspect", expect=2)
     run("inspect", m, m, expect=2)
     run("inspect", m + "x", expect=40)
