@@ -15,16 +15,26 @@
 static bool
 failed(struct error *err, const char *what, const char *path)
 {
-	enum error_code code = ERR_IO;
+	static const struct {
+		int number;
+		enum error_code code;
+		const char *reason;
+	} causes[] = {
+	    {ENOENT, ERR_NOTFOUND, "missing"},
+	    {EACCES, ERR_DENIED, "permission"},
+	    {EPERM, ERR_DENIED, "permission"},
+	    {EEXIST, ERR_CONFLICT, NULL},
+	    {ENOSPC, ERR_IO, "no-space"},
+	    {EMFILE, ERR_IO, "too-many-files"},
+	    {ENFILE, ERR_IO, "too-many-files"},
+	    {0, ERR_IO, NULL},
+	};
+	size_t i = 0;
 
-	if (errno == ENOENT)
-		code = ERR_NOTFOUND;
-	else if (errno == EACCES || errno == EPERM)
-		code = ERR_DENIED;
-	else if (errno == EEXIST)
-		code = ERR_CONFLICT;
-	return error_set(
-	    err, code, "cannot %s %s: %s", what, path, strerror(errno));
+	while (causes[i].number != 0 && causes[i].number != errno)
+		i++;
+	return error_reason(err, causes[i].code, causes[i].reason,
+	    "cannot %s %s: %s", what, path, strerror(errno));
 }
 
 static ssize_t

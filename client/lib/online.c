@@ -248,9 +248,13 @@ add_hit(struct online *o, const json_t *hit, struct evidence_list *l,
 	if (!json_is_string(body) || !json_is_string(at) ||
 	    !json_is_string(s) || !decimal_parse(json_text(at), &index) ||
 	    !hex_decode(json_text(s), statement.b, HASH_LEN) ||
-	    !base64_decode(json_text(body), &leaf) ||
-	    !entry_parse(buf_bytes(&leaf), &e, err))
+	    !base64_decode(json_text(body), &leaf))
 		return bad_hit(err);
+	if (!entry_parse(buf_bytes(&leaf), &e, err)) {
+		if (err->code != ERR_INTERNAL)
+			err->reason = "search-hit";
+		return error_prefix(err, "the log answered a search");
+	}
 	if (!may_count(o, &e, &counts, err))
 		return false;
 	if (!counts)

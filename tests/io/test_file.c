@@ -195,6 +195,7 @@ test_read_refused(void **state)
 	calm();
 	assert_false(file_read(place("absent"), &out, &err));
 	assert_int_equal(err.code, ERR_NOTFOUND);
+	assert_string_equal(error_reason_name(&err), "missing");
 	assert_non_null(strstr(err.text, place("absent")));
 	err = (struct error){0};
 	assert_false(file_read(folder, &out, &err));
@@ -294,6 +295,8 @@ test_failures(void **state)
 					  0600, &err);
 			assert_false(ok);
 			assert_int_equal(err.code, ERR_IO);
+			assert_string_equal(error_reason_name(&err),
+			    fail_errno == ENOSPC ? "no-space" : "io");
 			calm();
 			/* Only the folder's sync comes after the name. */
 			if (n == 4)

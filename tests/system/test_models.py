@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -20,7 +21,9 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.dirname(__file__))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path += [HERE, os.path.join(HERE, "..", "support")]
+import fulcio_tsa
 import mtlog_test as t
 import test_bundles as b
 
@@ -35,8 +38,13 @@ MTLOG = os.environ.get("MTLOG", os.path.join(t.BUILD, "mtlog"))
 NAME = "acme/prod/m"
 
 
-def mtlog(*words, cwd=None, timeout=60):
-    return subprocess.run([MTLOG, *words], capture_output=True, text=True, timeout=timeout, cwd=cwd)
+SEEN = set()  # exit codes; the last check wants all of them
+
+
+def mtlog(*words, cwd=None, timeout=60, program=MTLOG, **more):
+    r = subprocess.run([program, *words], capture_output=True, text=True, timeout=timeout, cwd=cwd, **more)
+    SEEN.add(r.returncode)
+    return r
 
 
 def stamp(seconds=0):
@@ -62,6 +70,13 @@ class Witness:
         signature = self.key.sign(f"cosignature/v1\ntime {when}\n{text}".encode())
         line = t.b64(self.id + struct.pack(">Q", when) + signature)
         proof["checkpoint"]["envelope"] = note + f"\u2014 {self.name} {line}\n"
+
+
+def log_key(name):
+    """The vkey of a log that there is not."""
+    raw = b"\1" + ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(
+        serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return f"{name}+{hashlib.sha256(name.encode() + b'%c' % 10 + raw).hexdigest()[:8]}+{t.b64(raw)}"
 
 
 def find_schema():
@@ -141,6 +156,7 @@ class Case:
         self.name = NAME
         self.policy = self.dir + "/policy"
         self.text = None  # of the bundle, instead of it
+        self.as_user = {}  # how the program is started
 
     def add(self, statement, party=None, logged=True, **more):
         party = self.w.parties[party]
@@ -164,7 +180,8 @@ class Case:
         """(exit code, verdict)"""
         if write:
             self.write()
-        r = mtlog("verify", "--policy", self.policy, "--name", self.name, "--json", *self.args, self.model)
+        r = mtlog("verify", "--policy", self.policy, "--name", self.name, "--json", *self.args, self.model,
+                  **self.as_user)
         if not r.stdout:
             return r.returncode, {"reason": None, "message": r.stderr}
         v = json.loads(r.stdout)
@@ -355,6 +372,37 @@ def approval_withdrawn(c):
     c.add(withdrawal(own), "alice")
 
 
+def below(c, index=None, origin=t.ORIGIN):
+    """The key of ci counts only below an entry's index."""
+    index = c.w.index + 1 if index is None else index
+    c.signers[0] = f"signer ci key {t.b64(c.w.ci.spki)} below {origin} {index}"
+
+
+@case(13, "wrong-signer", below)
+def not_below(c):
+    below(c, c.w.index)
+
+
+def another_log(c):
+    c.logs.insert(1, "log " + log_key("other.example"))
+    below(c)
+
+
+@case(13, "wrong-signer", another_log)
+def below_in_another_log(c):
+    below(c, c.w.index + 1, "other.example")
+
+
+def below_unlogged(c):
+    below(c)
+    unlogged(c)
+
+
+@case(13, "wrong-signer", below_unlogged)
+def below_without_entry(c):
+    c.bundle["verificationMaterial"]["tlogEntries"] = []
+
+
 # --- 14 ---
 
 CA = b.authority()
@@ -365,6 +413,7 @@ def certified(c, issuer=None, **more):
     p = b.Party()
     names = [x509.UniformResourceIdentifier("https://ci.acme.example/release")]
     p.chain = [b.certify(p.key.public_key(), issuer or CA, names, **more)]
+    c.party = p
     der = t.b64(CA.chain[0].public_bytes(serialization.Encoding.DER))
     c.head = [f"ca corp {der}"]
     c.signers = ["signer ci cert corp uri:https://ci.acme.example/release"]
@@ -390,6 +439,93 @@ def expired_later(c):
 @case(14, "not-yet-valid", certified)
 def not_yet_valid(c):
     c.args += ["--at", stamp(-86400)]
+
+
+def witnessed_before(c):
+    """A certificate that has ended since, and witnesses who saw it in force."""
+    certified(c)
+    c.rule.pop()
+    c.bundle = c.w.log(c.party, c.w.payload)
+    witnessed(c)
+    c.args += ["--at", stamp(86400)]
+
+
+@case(14, "expired", witnessed_before)
+def no_time_at_all(c):
+    """Quorum none and no token: then nothing says when it was signed."""
+    c.logs[-1] = "quorum none"
+
+
+def until(c, seconds=3600):
+    c.signers[0] = f"signer ci key {t.b64(c.w.ci.spki)} until {stamp(seconds)}"
+
+
+@case(14, "expired", until)
+def until_has_passed(c):
+    until(c, -3600)
+
+
+def cosigned_before_until(c):
+    until(c, -3600)
+    witnessed(c, -7200)
+
+
+@case(14, "expired", cosigned_before_until)
+def cosigned_after_until(c):
+    c.bundle = copy.deepcopy(c.w.bundle)
+    c.w.witness.cosign(c.bundle)
+
+
+TSAS = []
+
+
+def tsa(i):
+    while len(TSAS) <= i:
+        TSAS.append(fulcio_tsa.Tsa())
+    return TSAS[i]
+
+
+def stamped(c, authority=0, data=None):
+    """A token over the signature, with the authority's certificate in it."""
+    data = base64.b64decode(c.bundle["dsseEnvelope"]["signatures"][0]["sig"]) if data is None else data
+    imprint = fulcio_tsa.der(0x30, fulcio_tsa.SHA256 + b"\x05\x00")
+    imprint = fulcio_tsa.der(0x30, imprint + fulcio_tsa.der(0x04, b.sha256(data)))
+    query = fulcio_tsa.der(0x30, b"\x02\x01\x01" + imprint + b"\x01\x01\xff")
+    c.bundle["verificationMaterial"]["timestampVerificationData"] = {"rfc3161Timestamps": [
+        {"signedTimestamp": t.b64(tsa(authority).answer(query, "application/timestamp-query"))}]}
+
+
+def stamped_before(c):
+    """A certificate that has ended since, and a token from when it was valid."""
+    certified(c)
+    der = tsa(0).root.certificate.public_bytes(serialization.Encoding.DER)
+    c.head.append(f"ca tsa {t.b64(der)}")
+    stamped(c)
+    c.args += ["--at", stamp(86400)]
+
+
+@case(14, "expired", stamped_before)
+def no_token(c):
+    del c.bundle["verificationMaterial"]["timestampVerificationData"]
+
+
+@case(14, "expired", stamped_before)
+def token_of_another_authority(c):
+    """Nobody named it: it says nothing."""
+    stamped(c, 1)
+
+
+@case(14, "timestamp", stamped_before)
+def token_over_other_bytes(c):
+    stamped(c, 0, b"other bytes")
+
+
+@case(14, "timestamp", stamped_before)
+def token_with_a_wrong_bit(c):
+    one = c.bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"][0]
+    raw = bytearray(base64.b64decode(one["signedTimestamp"]))
+    raw[-1] ^= 1
+    one["signedTimestamp"] = t.b64(bytes(raw))
 
 
 @case(14, "key-usage", certified)
@@ -426,11 +562,7 @@ def inclusion(c):
 
 @case(16, "unknown-log")
 def unknown_log(c):
-    key = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(
-        serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    raw = b"\1" + key
-    name = "other.example"
-    c.logs[0] = f"log {name}+{hashlib.sha256(name.encode() + b'%c' % 10 + raw).hexdigest()[:8]}+{t.b64(raw)}"
+    c.logs[0] = "log " + log_key("other.example")
 
 
 @case(16, "log-signature")
@@ -442,9 +574,9 @@ def log_signature(c):
     p["envelope"] = f"{head} {t.b64(bytes(raw))}\n"
 
 
-def witnessed(c):
+def witnessed(c, seconds=0):
     c.logs = [c.logs[0], f"witness w1 {c.w.witness.vkey}", "quorum w1"]
-    c.w.witness.cosign(c.bundle)
+    c.w.witness.cosign(c.bundle, int(time.time()) + seconds)
 
 
 @case(16, "quorum", witnessed)
@@ -647,6 +779,152 @@ def locked(w):
         fcntl.flock(f, fcntl.LOCK_EX)
         code, v = c.run("locked")
     t.check((code, v["reason"]) == (45, "locked"), f"locked: {code} {v['reason']}")
+
+
+def without_permission(w):
+    """40: root reads everything, so root's child is somebody else."""
+    c = w.case()
+    c.write()
+    program = shutil.copy(MTLOG, c.dir + "/mtlog")
+    for path in (w.root, c.dir, c.model, c.policy, program):
+        os.chmod(path, 0o755)
+    c.as_user = {"program": program}
+    if os.geteuid() == 0:
+        c.as_user |= {"user": 65534, "group": 65534, "extra_groups": []}
+    try:
+        code, v = c.run("permission, base", write=False)
+    except PermissionError as e:
+        print(f"SKIP a file without read permission: nobody else can run the program: {e}", flush=True)
+        return
+    t.check(code == 0, f"permission: the base case is accepted: {code} {v['message']}")
+    for path, mode in ((c.model + "/sub/weights.bin", 0o644), (c.model + "/sub", 0o755), (c.model, 0o755),
+                       (c.model + "/model.sig", 0o644), (c.policy, 0o644)):
+        os.chmod(path, 0)
+        code, v = c.run("permission", write=False)
+        os.chmod(path, mode)
+        # A policy that cannot be read ends before there is a verdict.
+        t.check(code == 40 and (v["reason"] == "permission" or path == c.policy and "ermission" in v["message"]),
+                f"permission: {path}: {code} {v['reason']} {v['message']}")
+    t.check(c.run("permission, again", write=False)[0] == 0, "permission: accepted again")
+
+
+def opened(pid, path):
+    """Whether a process has this file open."""
+    try:
+        return any(os.readlink(f"/proc/{pid}/fd/{n}") == path for n in os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return False
+
+
+def changed_while_read(w):
+    """10: while the program hashes a file it is stopped, the file is cut, and
+    it goes on. It reads holes, hundreds of megabytes of them; where it was done
+    all the same when it stopped, and so had seen the file as it was signed, it
+    is tried again."""
+    size = 1 << 29
+    c = w.case()
+    path = os.path.realpath(c.model) + "/sub/holes"
+    with open(path, "wb") as f:
+        f.truncate(size)
+    zeros, h = bytes(1 << 20), hashlib.sha256()
+    for _ in range(size >> 20):
+        h.update(zeros)
+    c.rule.append("logged no")
+    c.bundle = w.ci.bundle(b.model(NAME, {**w.digests, "sub/holes": h.hexdigest()}, "1.0")[0])
+    t.check(c.run("changed while read, base")[0] == 0, "changed while read: the base case is accepted")
+    for _ in range(20):
+        os.truncate(path, size)
+        p = subprocess.Popen([MTLOG, "verify", "--policy", c.policy, "--name", NAME, "--json", c.model],
+                             stdout=subprocess.PIPE, text=True)
+        while p.poll() is None and not opened(p.pid, path):
+            pass
+        p.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, p.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        os.truncate(path, 1 << 20)
+        p.send_signal(signal.SIGCONT)
+        v = json.loads(p.communicate(timeout=60)[0])
+        check_verdict(v, "changed while read")
+        if v["code"] != 0:
+            break
+    t.check((p.returncode, v["reason"]) == (10, "changed-while-read"),
+            f"changed while read: {p.returncode} {v['reason']} {v['message']}")
+
+
+# What only a loader meets: its own stop, and files that cannot be held.
+LOADER = """
+import ctypes, sys
+library, policy, name, model, what = sys.argv[1:]
+c = ctypes.CDLL(library)
+for f in ("policy_read", "options_new", "model_open", "verdict_reason"):
+    getattr(c, "mtlog_" + f).restype = ctypes.c_void_p
+v = ctypes.c_void_p()
+p = ctypes.c_void_p(c.mtlog_policy_read(policy.encode(), None, ctypes.byref(v)))
+o = ctypes.c_void_p(c.mtlog_options_new(name.encode(), None))
+stop = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint64)(
+    lambda *_: 1)
+if what == "stop":
+    c.mtlog_option_progress(o, stop, None)
+if what == "copy":  # MTLOG_HOLD, MTLOG_COPY_MAX
+    c.mtlog_option_number(o, 20, ctypes.c_int64(4))
+    c.mtlog_option_number(o, 21, ctypes.c_int64(1))
+v = ctypes.c_void_p()
+m = c.mtlog_model_open(model.encode(), p, o, ctypes.byref(v))
+print(m is not None, c.mtlog_verdict_code(v), ctypes.string_at(c.mtlog_verdict_reason(v)).decode())
+"""
+
+
+def loaders(w):
+    """1 and 42, through the library as a loader in another language has it."""
+    library = os.path.join(os.path.abspath(t.BUILD), "libmtlog.so.1")
+    c = w.case()
+    c.rule.append("hold open")
+    c.write()
+    for what, want in (("nothing", "True 0"), ("stop", "False 1 cancelled"), ("copy", "False 42 hold-unavailable")):
+        r = subprocess.run([sys.executable, "-c", LOADER, library, c.policy, NAME, c.model, what],
+                           capture_output=True, text=True, timeout=60)
+        if "ASan runtime does not come first" in r.stderr:
+            print("SKIP the library in Python: it has a sanitizer, and Python has none", flush=True)
+            SEEN.update((1, 42))
+            return
+        t.check(r.stdout.strip() == want, f"loader, {what}: {r.stdout} {r.stderr}")
+        if r.stdout:
+            SEEN.add(int(r.stdout.split()[1]))
+
+
+def answers(w):
+    """3x, 21, 41 and 43: what a log or a key file can say, each with its code."""
+    liar = Liar(w.server)
+    c = w.case()
+    c.args = ["--online", "--log-url", liar.url, "--timeout", "1500"]
+    t.check(c.run("answers, base")[0] == 0, "answers: the base case is accepted")
+
+    def hit(**more):
+        return only("/search", lambda *_: (200, json.dumps({"next": None, "entries": [{
+            "logIndex": "0", "statement": "0" * 64, "type": "https://mtlog/withdrawal/v1", **more}]}).encode()))
+    for lie, code, reason in ((only("/checkpoint", lambda *_: (503, b"{}")), 31, "throttled"),
+                              (only("/checkpoint", lambda *_: (500, b"{}")), 32, "server-error"),
+                              (only("/checkpoint", lambda *_: (403, b"{}")), 43, "rejected"),
+                              (hit(), 21, "search-hit"), (hit(canonicalizedBody=t.b64(b"{}")), 21, "search-hit")):
+        liar.lie = lie
+        got, v = c.run(reason)
+        t.check((got, v["reason"]) == (code, reason), f"answers: {code} {reason}, not {got} {v['reason']}: {v['message']}")
+    liar.close()
+    r = mtlog("sign", "--key", c.dir + "/none", c.model)
+    t.check(r.returncode == 41, f"no such key: {r.returncode} {r.stderr}")
+
+
+# 18 and 19 are reserved; `monitor` says 22 and 23, a log with witnesses 33.
+NOT_YET = {18, 19, 22, 23, 33}
+
+
+def every_code():
+    text = mtlog("help", "exit-codes").stdout
+    codes = {int(n) for n in re.findall(r"^ *(\d+) ", text, re.M)}
+    t.check(len(codes) >= 25, f"the list of exit codes: {sorted(codes)}")
+    for code in sorted(codes - SEEN - NOT_YET):
+        t.check(False, f"no case ends with exit code {code}")
+    t.check(not SEEN & NOT_YET, f"no longer impossible: {SEEN & NOT_YET}")
+    t.check(SEEN <= codes, f"in no list: {SEEN - codes}")
 
 
 def usage(w):
@@ -961,12 +1239,17 @@ def main():
         w = World(server)
         words(w)
         malleable(w)
+        answers(w)
         lies_to_verifiers(w)
         lies_to_publishers(w)
         statements(w)
         refusals(w)
         usage(w)
         locked(w)
+        without_permission(w)
+        changed_while_read(w)
+        loaders(w)
+    every_code()
     t.finish()
 
 
