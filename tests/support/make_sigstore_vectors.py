@@ -30,9 +30,15 @@ from make_timestamp_vectors import GENERATED, ess_2, response, signer_info, tst_
 MINUTE = timedelta(minutes=1)
 SIGNED = GENERATED
 EMAIL, ISSUER = b"signer@models.example", b"https://issuer.example"
+# A model "m" of one file "w", whose bytes are "weights".
+WEIGHTS = hashlib.sha256(b"weights").digest()
 PAYLOAD = (b'{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"m",'
-           b'"digest":{"sha256":"' + b"ab" * 32 + b'"}}],"predicateType":'
-           b'"https://example.com/p","predicate":{}}')
+           b'"digest":{"sha256":"%s"}}],"predicateType":'
+           b'"https://model_signing/signature/v1.0","predicate":{"resources":['
+           b'{"name":"w","digest":"%s","algorithm":"sha256"}],"serialization":'
+           b'{"method":"files","hash_type":"sha256","allow_symlinks":false,'
+           b'"ignore_paths":[]}}}'
+           % (hashlib.sha256(WEIGHTS).hexdigest().encode(), WEIGHTS.hex().encode()))
 TYPE = "application/vnd.in-toto+json"
 MEDIA = "application/vnd.dev.sigstore.bundle.v0.3+json"
 V1, V2 = "rekor.example", "log2.rekor.example"
@@ -409,6 +415,9 @@ def bundles(out, i):
     case("entry-twice", [entry, {**entry, "other": 1}])
     other = i.v2(second)
     case("v2-entry-twice", [other, {**other, "other": 1}], [token])
+    case("body-garbage", [i.v1(b"{")])
+    other.pop("inclusionProof")
+    case("v2-malformed", [entry, other])
     case("entries-33", [{**entry, "other": n} for n in range(33)])
 
     # Time stamps.
@@ -448,6 +457,13 @@ def bundles(out, i):
     case("chain-v0.3", chain=[i.ca[0]])
     case("managed-key", material={"publicKey": {"hint": "abc"}})
 
+    # The statement is fine, the certificate too: it is no model's.
+    def with_payload(name, payload):
+        own = key.sign(pae(payload), SHA256)
+        write(name + ".json", bundle(leaf, own, [i.v1(dsse_body(leaf, own, payload))],
+                                     payload=payload))
+    with_payload("statement-other", PAYLOAD.replace(b"signature/v1.0", b"signature/v9.0"))
+
     # The envelope.
     bad = bytearray(signature)
     bad[-1] ^= 1
@@ -455,7 +471,7 @@ def bundles(out, i):
     stranger = i.stranger.sign(pae(), SHA256)
     case("signature-of-other-key", s=stranger)
     write("payload-swapped.json", bundle(leaf, signature, [i.v1(body)],
-                                         payload=PAYLOAD.replace(b"ab", b"ac")))
+                                         payload=PAYLOAD.replace(b'"m"', b'"n"')))
     kind = "text/plain"
     s = key.sign(pae(kind=kind), SHA256)
     case("payload-type", s=s, kind=kind)
@@ -487,6 +503,15 @@ def bundles(out, i):
     root("log-two-periods-ended", lambda r: (
         r["tlogs"][0]["publicKey"]["validFor"].update(end=before),
         r["tlogs"].append(i.log_root(V1, i.rekor, start=after))))
+    # A log whose key signs no checkpoints.
+    root("rsa-log", lambda r: r["tlogs"][1]["publicKey"].update(
+        rawBytes=b64(Key("rsa2048").spki), keyDetails="PKIX_RSA_PKCS1V15_2048_SHA256"))
+    # The same authority under two certificates, one after the other.
+    middles = [certificate("Fulcio", i.middle, "Fulcio root", i.root,
+                           [constraints(length=0), key_usage(5, 6), usages(CODE)], **period)
+               for period in ({"end": SIGNED + 10 * SECOND}, {"begin": SIGNED + 20 * SECOND})]
+    root("two-middles", lambda r: r["certificateAuthorities"].__setitem__(
+        0, i.authority("https://fulcio.example", [*middles, i.ca[1]])))
     root("no-tsa", lambda r: r.pop("timestampAuthorities"))
     root("no-ca", lambda r: r.pop("certificateAuthorities"))
     root("no-logs", lambda r: r.pop("tlogs"))

@@ -174,6 +174,8 @@ static const struct {
     {"entry-same", ERR_SYNTAX, "malformed-bundle"},
     {"entry-twice", ERR_DENIED, "wrong-entry"},
     {"v2-entry-twice", ERR_DENIED, "wrong-entry"},
+    {"body-garbage", ERR_SYNTAX, "wrong-entry"},
+    {"v2-malformed", ERR_SYNTAX, "malformed-bundle"},
     {"entries-33", ERR_LIMIT, "malformed-bundle"},
     {"token-other", ERR_BADSIG, "timestamp"},
     {"token-twice", ERR_SYNTAX, "malformed-bundle"},
@@ -242,6 +244,9 @@ test_roots(void **state)
 	    {"good-token", "root-tsa-begins", "timestamp"},
 	    {"good-token", "root-no-tsa", "timestamp"},
 	    {"time-late", "root-two-cas", "expired"},
+	    {"good-both-logs", "root-rsa-log", "unknown-log"},
+	    {"good", "root-two-middles", NULL},
+	    {"good-token-after", "root-two-middles", "chain"},
 	};
 
 	(void)state;
