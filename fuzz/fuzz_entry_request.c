@@ -3,9 +3,32 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
+#include "core/model/dsse.h"
 #include "core/model/entry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The envelope that a submission brought is what its entry is about. */
+static void
+check_envelope(struct bytes json, const struct entry *want)
+{
+	AUTO(buf) type = BUF_INIT(ENTRY_DSSE_TYPE_MAX);
+	AUTO(buf) payload = BUF_INIT(ENTRY_REQUEST_MAX);
+	uint8_t digest[DIGEST_MAX_LEN];
+	AUTO(entry) e = {0};
+	struct error err = {0};
+
+	if (!entry_request_parse_whole(json, &e, &type, &payload, &err) ||
+	    !bytes_equal(e.digest, want->digest))
+		abort();
+	if (type.len == 0 && payload.len == 0)
+		return;
+	if (!dsse_digest(e.digest_algorithm, buf_bytes(&type),
+		buf_bytes(&payload), digest, &err) ||
+	    !bytes_equal(
+		e.digest, bytes_of(digest, digest_len(e.digest_algorithm))))
+		abort();
+}
 
 /*
  * A submission that is taken gives a leaf that parses back to the same entry;
@@ -27,6 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
+	check_envelope(bytes_of(data, size), &e);
 	entry_format(&e, &leaf);
 	if (leaf.failed || !entry_parse(buf_bytes(&leaf), &back, &err))
 		abort();

@@ -13,13 +13,20 @@
 #define FAILED_COST 10 /* how much dearer a refused submission counts */
 
 static void
+drop_bundle(struct job *job)
+{
+	if (job->bundle)
+		bundle_work_release(job->bundle);
+	free(job->bundle);
+	job->bundle = NULL;
+}
+
+static void
 job_free(struct job *job)
 {
 	for (size_t i = 0; i < job->count; i++)
 		submission_release(&job->lines[i].s);
-	if (job->bundle)
-		bundle_work_release(job->bundle);
-	free(job->bundle);
+	drop_bundle(job);
 	free(job->lines);
 	free(job);
 }
@@ -130,20 +137,40 @@ ask_rules(struct worker *w, const struct line *line, struct rules_asked *asked,
 	return rules_admit(w->admit->p.rules, &w->cursor.hasher, asked, err);
 }
 
+/*
+ * Makes the enclosure of what brought an envelope. Of a bundle it must be one
+ * that is kept here; stock clients log envelopes of any kind, and those of
+ * others are logged as the digest that they asked for.
+ */
+static bool
+enclose_new(struct worker *w, struct line *line, const struct entry *e,
+    struct error *err)
+{
+	struct bundle_work *b = line->job->bundle;
+	struct error why = {0};
+
+	if (!b || bundle_work_enclose(b, &w->cursor.hasher, e, &why))
+		return true;
+	if (!b->of_request || why.code == ERR_INTERNAL) {
+		*err = why;
+		return false;
+	}
+	drop_bundle(line->job);
+	return true;
+}
+
 /* signature → room → rules → pool, for a leaf that is not known. */
 static bool
 admit_new(struct worker *w, struct line *line, const struct entry *e,
     uint64_t epoch, struct error *err)
 {
-	struct bundle_work *b = line->job->bundle;
 	struct rules_asked asked = {.entry = e};
 
 	if (!entry_verify(e, w->verifier, err) ||
 	    !health_writable(w->admit->p.health, err) ||
-	    (b && !bundle_work_enclose(b, &w->cursor.hasher, e, err)) ||
-	    !ask_rules(w, line, &asked, err))
+	    !enclose_new(w, line, e, err) || !ask_rules(w, line, &asked, err))
 		return false;
-	if ((!b || admit_enclose(w, line, e, err)) &&
+	if ((!line->job->bundle || admit_enclose(w, line, e, err)) &&
 	    enter_pool(w, line, epoch, err) && line->state == LINE_NEW)
 		return true;
 	/* In the pool it is charged, whatever becomes of it there. */
@@ -156,24 +183,44 @@ admit_new(struct worker *w, struct line *line, const struct entry *e,
 	return true;
 }
 
+/* The submission's entry and leaf, and in job->bundle an envelope, if it brings
+ * one that may be kept. Of a batch none is. */
+static bool
+read_submission(
+    struct line *line, struct bytes json, struct entry *e, struct error *err)
+{
+	struct job *job = line->job;
+	bool has = false;
+
+	if (job->kind == ADMIT_BUNDLE)
+		return bundle_work_parse(job->bundle, json,
+		    exchange_header(job->x, "mtlog-public-key"), &line->s.leaf,
+		    e, err);
+	if (job->kind == ADMIT_BATCH) {
+		if (!entry_request_parse(json, e, err))
+			return false;
+	} else {
+		job->bundle = calloc(1, sizeof(*job->bundle));
+		if (!job->bundle)
+			return error_set(err, ERR_INTERNAL, "out of memory");
+		if (!bundle_work_of_request(job->bundle, json, e, &has, err))
+			return false;
+		if (!has)
+			drop_bundle(job);
+	}
+	entry_format(e, &line->s.leaf);
+	return true;
+}
+
 static bool
 read_line(struct worker *w, struct line *line, struct bytes json,
     struct entry *e, struct error *err)
 {
 	struct submission *s = &line->s;
-	struct job *job = line->job;
 	struct hash leaf;
 
-	if (job->bundle) {
-		if (!bundle_work_parse(job->bundle, json,
-			exchange_header(job->x, "mtlog-public-key"), &s->leaf,
-			e, err))
-			return false;
-	} else {
-		if (!entry_request_parse(json, e, err))
-			return false;
-		entry_format(e, &s->leaf);
-	}
+	if (!read_submission(line, json, e, err))
+		return false;
 	if (!buf_ok(&s->leaf, err))
 		return false;
 	merkle_leaf(&w->cursor.hasher, buf_bytes(&s->leaf), &leaf);
@@ -200,7 +247,7 @@ admit_line(
 	s->arg = line;
 	if (!read_line(w, line, json, &e, err))
 		return false;
-	/* A bundle waits for an equal leaf, too, but brings its envelope. */
+	/* An envelope waits for an equal leaf, too, but has to be kept. */
 	if (!line->job->bundle) {
 		atomic_fetch_add(&line->job->waiting, 1);
 		if (pool_join(w->admit->p.pool, s)) {

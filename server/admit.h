@@ -54,7 +54,7 @@ struct admit *admit_open(const struct admit_parts *parts, struct error *err)
 void admit_close(struct admit *a);
 
 enum admit_kind {
-	ADMIT_ONE,    /* a submission */
+	ADMIT_ONE,    /* a submission; its envelope is kept, if it has one */
 	ADMIT_BATCH,  /* one a line */
 	ADMIT_BUNDLE, /* a bundle, whose envelope is kept */
 };

@@ -165,7 +165,7 @@ admit_put_entry(struct worker *w, struct line *line, const struct head *head,
 	AUTO(buf) tle = BUF_INIT(TLE_MAX_LEN);
 	struct bytes leaf = buf_bytes(&line->s.leaf);
 
-	if (!line->job->bundle)
+	if (line->job->kind != ADMIT_BUNDLE)
 		return prove_entry(&w->cursor, &p->vkey.log_id, head,
 		    line->s.index, leaf, out, &line->err);
 	return prove_entry(&w->cursor, &p->vkey.log_id, head, line->s.index,

@@ -33,7 +33,7 @@ struct job {
 	struct admit *admit;
 	struct exchange *x;
 	enum admit_kind kind;
-	struct bundle_work *bundle; /* of ADMIT_BUNDLE */
+	struct bundle_work *bundle; /* of what brings an envelope, or NULL */
 	bool begun;
 	struct reader rest; /* what has not been looked at yet */
 	size_t done, count;

@@ -53,11 +53,28 @@ bundle_work_parse(struct bundle_work *b, struct bytes json, struct bytes key,
 	    error_reason(err, ERR_SYNTAX, "signature-form", "%s", why.text);
 }
 
+bool
+bundle_work_of_request(struct bundle_work *b, struct bytes json,
+    struct entry *e, bool *has, struct error *err)
+{
+	buf_init(&b->type, ENTRY_DSSE_TYPE_MAX);
+	buf_init(&b->payload, ENTRY_REQUEST_MAX);
+	if (!entry_request_parse_whole(json, e, &b->type, &b->payload, err))
+		return false;
+	b->of_request = true;
+	b->bundle.envelope.payload_type = buf_bytes(&b->type);
+	b->bundle.envelope.payload = buf_bytes(&b->payload);
+	*has = bytes_equal(buf_bytes(&b->type), BYTES_LIT(DSSE_IN_TOTO));
+	return true;
+}
+
 void
 bundle_work_release(struct bundle_work *b)
 {
 	bundle_release(&b->bundle);
 	buf_release(&b->spki);
+	buf_release(&b->type);
+	buf_release(&b->payload);
 	enclosure_release(&b->enclosure);
 	b->enclosed = false;
 }

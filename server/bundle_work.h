@@ -12,11 +12,16 @@
  * entries of other logs. */
 #define BUNDLE_BODY_MAX (2u << 20)
 
-/* A submitted bundle, between its arrival and its answer. */
+/*
+ * A submitted bundle, between its arrival and its answer; or the envelope of a
+ * submission as Rekor v2 takes it, which has nothing but that (`of_request`).
+ */
 struct bundle_work {
 	struct bundle bundle;
 	struct buf spki; /* of the header; for BUNDLE_KEY */
-	bool enclosed;	 /* `enclosure` has been made */
+	bool of_request;
+	struct buf type, payload; /* then: what `bundle.envelope` views */
+	bool enclosed;		  /* `enclosure` has been made */
 	struct enclosure enclosure;
 };
 
@@ -31,6 +36,15 @@ bool bundle_work_parse(struct bundle_work *b, struct bytes json,
     struct bytes key, struct buf *leaf, struct entry *e, struct error *err)
     MUST_USE;
 void bundle_work_release(struct bundle_work *b);
+
+/*
+ * bundle_work_of_request reads a submission as Rekor v2 takes it, with the
+ * errors of entry_request_parse. `*has` tells whether it brought an envelope
+ * whose statement may be one that is kept; whether it is, bundle_work_enclose
+ * finds out.
+ */
+bool bundle_work_of_request(struct bundle_work *b, struct bytes json,
+    struct entry *e, bool *has, struct error *err) MUST_USE;
 
 /* bundle_work_enclose makes the enclosure once; see enclosure_make. */
 bool bundle_work_enclose(struct bundle_work *b, struct hasher *h,

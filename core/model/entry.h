@@ -68,6 +68,15 @@ struct entry {
 bool entry_request_parse(
     struct bytes json, struct entry *out, struct error *err) MUST_USE;
 
+/*
+ * entry_request_parse_whole is the same, and gives the envelope of a
+ * dsseRequestV002, of which the leaf has a digest only: its payload type and
+ * payload replace what the two empty buffers hold, which stay empty for a
+ * hashedRekordRequestV002.
+ */
+bool entry_request_parse_whole(struct bytes json, struct entry *out,
+    struct buf *type, struct buf *payload, struct error *err) MUST_USE;
+
 /* entry_verify checks the signature over the digest. ERR_BADSIG; ERR_SYNTAX if
  * the key is no point on its curve. */
 bool entry_verify(

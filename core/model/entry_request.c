@@ -466,7 +466,8 @@ read_envelope(const struct found *from, struct envelope *out, struct error *err)
 }
 
 static bool
-read_dsse(const struct found *from, struct entry *out, struct error *err)
+read_dsse(const struct found *from, struct entry *out, struct buf *type,
+    struct buf *payload, struct error *err)
 {
 	enum { ENVELOPE, VERIFIERS, COUNT };
 	static const struct field fields[COUNT] = {
@@ -493,9 +494,21 @@ read_dsse(const struct found *from, struct entry *out, struct error *err)
 	if (!pae_digest(
 		alg, envelope.type, buf_bytes(&envelope.payload), digest, err))
 		return false;
-	return make_entry(&v, bytes_of(digest, digest_len(alg)),
-	    &found[ENVELOPE].place, buf_bytes(&envelope.signature),
-	    &found[ENVELOPE].place, out, err);
+	if (!make_entry(&v, bytes_of(digest, digest_len(alg)),
+		&found[ENVELOPE].place, buf_bytes(&envelope.signature),
+		&found[ENVELOPE].place, out, err))
+		return false;
+	if (!type)
+		return true;
+	buf_put(type, envelope.type);
+	if (!buf_ok(type, err)) {
+		entry_release(out);
+		return false;
+	}
+	buf_release(payload);
+	*payload = envelope.payload;
+	envelope.payload = (struct buf){0}; /* transferred */
+	return true;
 }
 
 /* The parser may quote the submission, wherever it is cut and whatever its
@@ -512,6 +525,13 @@ refuse_json(const struct error *why, struct error *err)
 
 bool
 entry_request_parse(struct bytes json, struct entry *out, struct error *err)
+{
+	return entry_request_parse_whole(json, out, NULL, NULL, err);
+}
+
+bool
+entry_request_parse_whole(struct bytes json, struct entry *out,
+    struct buf *type, struct buf *payload, struct error *err)
 {
 	enum { HASHEDREKORD, DSSE, COUNT };
 	static const struct field fields[COUNT] = {
@@ -538,7 +558,7 @@ entry_request_parse(struct bytes json, struct entry *out, struct error *err)
 	if (found[HASHEDREKORD].json)
 		return read_hashedrekord(&found[HASHEDREKORD], out, err);
 	if (found[DSSE].json)
-		return read_dsse(&found[DSSE], out, err);
+		return read_dsse(&found[DSSE], out, type, payload, err);
 	return error_reason(err, ERR_SYNTAX, "missing-field",
 	    "a submission has a hashedRekordRequestV002 (or, from older "
 	    "clients, a dsseRequestV002)");

@@ -325,6 +325,90 @@ def late(server, carol):
         t.check(indexes(server, model=f"late/race{n}") == list(got), "found")
 
 
+DETAILS = {"p256": "PKIX_ECDSA_P256_SHA_256", "p384": "PKIX_ECDSA_P384_SHA_384"}
+
+
+def as_rekor(party, payload, signature=None, kind=IN_TOTO):
+    """The same envelope as older stock clients submit it: dsseRequestV002."""
+    if party.chain:
+        der = party.chain[0].public_bytes(serialization.Encoding.DER)
+        verifier = {"x509Certificate": {"rawBytes": t.b64(der)}}
+    else:
+        verifier = {"publicKey": {"rawBytes": t.b64(party.spki)}}
+    signature = signature or party.sign(pae(payload, kind))
+    return {"dsseRequestV002": {
+        "envelope": {"payload": t.b64(payload), "payloadType": kind, "signatures": [{"sig": t.b64(signature), "keyid": ""}]},
+        "verifiers": [{**verifier, "keyDetails": DETAILS[party.kind]}]}}
+
+
+def stock(server, party, payload, **more):
+    """Index of an envelope that came that way; the answer is an entry alone."""
+    status, _, body = server.post(as_rekor(party, payload, **more))
+    if not t.check(status == 201, f"dsseRequestV002: {status} {body[:300]}"):
+        return -1
+    t.check("canonicalizedBody" in json.loads(body), "an entry, as the client expects it")
+    return int(json.loads(body)["logIndex"])
+
+
+def stock_envelopes(server, alice):
+    """What a stock client submits whole is kept like a bundle's envelope."""
+    signer = Party(names=[x509.RFC822Name("stock@example.org")])
+    for name, party in (("stock/key", alice), ("stock/p384", Party("p384")), ("stock/certificate", signer)):
+        payload, root = model(name, digests(name), "1.2")
+        index = stock(server, party, payload)
+        s = sha256(pae(payload)).hex()
+        status, headers, body = envelope(server, s)
+        t.check(status == 200 and body == payload and headers["mtlog-payload-type"] == IN_TOTO, f"{name}: by S: {status}")
+        for terms in ({"model": name}, {"root": root}, {"statement": s}, {"model": name, "signer": party.id}):
+            t.check(indexes(server, **terms) == [index], f"{name}: found by {terms}")
+        size = server.checkpoint()[0]
+        if party.kind == "p256":
+            again = party.sign(pae(payload))
+            first = stock(server, party, payload, signature=again)
+            t.check(stock(server, party, payload, signature=again) == first, f"{name}: a duplicate has its first index")
+            t.check(server.checkpoint()[0] == size + 1, f"{name}: and adds nothing")
+            t.check(submit(server, party, payload, again) == first, f"{name}: and as a bundle it is the same entry")
+        t.check(indexes(server, model=name) == [index], f"{name}: shown at its first entry")
+    t.check(indexes(server, identity="email:stock@example.org")[0] == index, "by the certificate's name")
+    s = sha256(pae(model("stock/key", digests("stock/key"), "1.2")[0])).hex()
+    approval = side("approval", [("stock/key", s)], {"role": "review", "comment": "stock"})
+    index = stock(server, alice, approval)
+    t.check(indexes(server, subject=s) == [index], "a statement, found by its subject")
+
+    # First the digest alone, then the whole.
+    payload, _ = model("stock/late", digests("stock/late"))
+    sig = alice.sign(pae(payload))
+    first = server.submit({"hashedRekordRequestV002": {
+        "digest": t.b64(sha256(pae(payload))), "signature": {"content": t.b64(sig), "verifier": {
+            "publicKey": {"rawBytes": t.b64(alice.spki)}, "keyDetails": DETAILS["p256"]}}}})
+    t.check(envelope(server, sha256(pae(payload)).hex())[0] == 404, "not yet")
+    t.check(stock(server, alice, payload, signature=sig) == first, "the same leaf")
+    t.check(envelope(server, sha256(pae(payload)).hex())[2] == payload, "its envelope is added")
+    # Of a batch nothing is kept.
+    payload, _ = model("stock/batch", digests("stock/batch"))
+    sig = alice.sign(pae(payload))
+    status, _, body = server.call("POST", "/api/v1/batch", json.dumps(as_rekor(alice, payload, sig)) + "\n")
+    index = int(json.loads(body)["logIndex"])
+    t.check(status == 200 and envelope(server, sha256(pae(payload)).hex())[0] == 404, "a batch logs the digest")
+    t.check(stock(server, alice, payload, signature=sig) == index and indexes(server, model="stock/batch") == [index],
+            "until it comes alone")
+
+    # What is kept of nobody is logged as the digest that was asked for.
+    wrong_root = dump({**json.loads(payload), "subject": [{"name": "stock/none", "digest": {"sha256": "0" * 64}}]})
+    foreign = dump({**json.loads(payload), "predicateType": "https://slsa.dev/provenance/v1"})
+    for what, other, kind in (("another predicate", foreign, IN_TOTO), ("a wrong root", wrong_root, IN_TOTO),
+                              ("no statement", b"{}", IN_TOTO), ("no JSON", b"\xff", IN_TOTO),
+                              ("another type", payload, "application/json")):
+        index = stock(server, alice, other, kind=kind)
+        t.check(index >= 0 and envelope(server, sha256(pae(other, kind)).hex())[0] == 404, f"{what} is logged, not kept")
+        t.check(indexes(server, digest=sha256(pae(other, kind)).hex()) == [index], f"{what} is found by its digest")
+    payload, _ = model("stock/forged", digests("stock/forged"))
+    size = server.checkpoint()[0]
+    status, _, body = server.post(as_rekor(alice, payload, alice.sign(b"other")))
+    t.check(status == 400 and reason(body) == "signature-invalid", f"forged: {status}")
+    t.check(server.checkpoint()[0] == size and envelope(server, sha256(pae(payload)).hex())[0] == 404, "nothing of it")
+
+
 def junk(server):
     """A few thousand entries of one name do not bury the real one."""
     real, noise = Party(), Party()
@@ -488,6 +572,8 @@ def tombstone(server, alice, s, payload, first):
     dave = Party()
     status, _, body = post(server, dave, dave.bundle(payload))
     t.check(status == 410 and reason(body) == "envelope-dropped", f"it does not come back: {status}")
+    status, _, body = server.post(as_rekor(dave, payload))
+    t.check(status == 410 and reason(body) == "envelope-dropped", f"nor by a stock client: {status}")
     t.check(envelope(server, s)[0] == 410, "still gone")
 
 
@@ -601,6 +687,12 @@ admit-token = * 2 token.b
         tls.chain = [certify(tls.key.public_key(), ca, [x509.RFC822Name("ci@acme.example")],
                              usage=ExtendedKeyUsageOID.SERVER_AUTH)]
         t.check(try_it(tls, "any")[:2] == (403, "not-admitted"), "a web server's certificate")
+        # as a stock client sends it
+        payload, _ = model("other/m", digests("other/m"))
+        acme = {"Authorization": "Bearer token-for-acme-0001"}
+        status, _, body = server.call("POST", "/api/v2/log/entries", json.dumps(as_rekor(alice, payload)), acme)
+        t.check((status, reason(body)) == (403, "token-name"), f"an envelope has a name on that route, too: {status}")
+        t.check(envelope(server, sha256(pae(payload)).hex())[0] == 404, "and nothing of it is kept")
         # the other routes
         stranger = t.Signer()
         status, _, body = server.post(stranger.request(b"x"))
@@ -638,6 +730,9 @@ def quotas():
         t.check(status == 429 and reason(body) == "envelope-quota" and "retry-after" in headers, f"beyond: {status}")
         status, _, body = post(server, bob, bob.bundle(model("d", digests("4"), pad=1)[0]))
         t.check(status == 429, "the address counts, too")
+        status, _, body = server.post(as_rekor(alice, model("e", digests("5"), pad=1)[0]))
+        t.check(status == 429 and reason(body) == "envelope-quota", f"for stock clients as well: {status}")
+        t.check(server.post(as_rekor(alice, b"{}"))[0] == 201, "but for what is not kept")
         t.check(post(server, alice, one)[0] == 201, "what is there costs nothing")
         t.check(server.post(t.Signer().request(b"x"))[0] == 201, "nor do entries without envelope")
         payload = base64.b64decode(three["dsseEnvelope"]["payload"])
@@ -701,6 +796,7 @@ def main():
         refusals(server, alice)
         foreign_entries(server, alice)
         large(server, alice)
+        stock_envelopes(server, alice)
         junk(server)
         restarts(server, s, payload)
         tombstone(server, alice, s, payload, first)

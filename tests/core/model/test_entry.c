@@ -9,6 +9,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/json.h"
+#include "core/model/dsse.h"
 #include "core/model/entry.h"
 #include "tests/support/vector_file.h"
 
@@ -179,6 +180,39 @@ test_refused_bytes(void **state)
 		assert_string_equal(err.reason, texts[i].reason);
 		assert_true(utf8_valid(bytes_str(err.text)));
 	}
+}
+
+/* The envelope of a dsseRequestV002 is what its entry has the digest of. */
+static void
+test_whole(void **state)
+{
+	AUTO_PTR(json_t) cases = load_cases("accepted.json");
+	size_t i, envelopes = 0;
+	json_t *row;
+
+	(void)state;
+	json_array_foreach(cases, i, row)
+	{
+		AUTO(buf) type = BUF_INIT(ENTRY_DSSE_TYPE_MAX);
+		AUTO(buf) payload = BUF_INIT(ENTRY_REQUEST_MAX);
+		uint8_t digest[DIGEST_MAX_LEN];
+		AUTO(entry) e = {0};
+		struct error err = {0};
+
+		if (!entry_request_parse_whole(
+			member(row, "request"), &e, &type, &payload, &err))
+			fail_msg("%zu: %s", i, err.text);
+		if (type.len == 0) {
+			assert_int_equal(payload.len, 0);
+			continue;
+		}
+		envelopes++;
+		assert_true(dsse_digest(e.digest_algorithm, buf_bytes(&type),
+		    buf_bytes(&payload), digest, &err));
+		assert_true(bytes_equal(e.digest,
+		    bytes_of(digest, digest_len(e.digest_algorithm))));
+	}
+	assert_true(envelopes > 3 && envelopes < i);
 }
 
 /* A request as long as allowed is read; one byte more is too large. */
@@ -455,6 +489,7 @@ main(void)
 	    cmocka_unit_test(test_accepted),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_refused_bytes),
+	    cmocka_unit_test(test_whole),
 	    cmocka_unit_test(test_size),
 	    cmocka_unit_test(test_not_leaves),
 	    cmocka_unit_test(test_every_byte),
