@@ -14,6 +14,9 @@
 #include "core/base/encoding.h"
 #include "io/progress.h"
 
+#define KEY_SHOWN   8	  /* bytes of the key's digest in a comment */
+#define COMMENT_MAX 65536 /* more than a statement may have: it says so */
+
 static const struct cli_option options[] = {
     CLI_ISSUE_OPTIONS,
     {"--role", "TEXT", "as what: a label, the key decides", false},
@@ -117,19 +120,40 @@ verify_model(const struct cli_args *a, const struct policy *p,
 	    "not approved, because the model is refused: %s", v->message);
 }
 
+/*
+ * Two approvals that say the same are one statement, whoever signs it: with one
+ * of them the other would be withdrawn. So each says which key it is of.
+ */
+static bool
+put_comment(const struct issuer *who, struct buf *out, struct error *err)
+{
+	const char *given = cli_value(who->args, "--comment");
+	AUTO(hasher) h = {0};
+	struct hash key;
+
+	if (!hasher_open(&h, err))
+		return false;
+	sha256(&h, buf_bytes(&who->who.signer.spki), &key);
+	if (given && given[0])
+		buf_printf(out, "%s ", given);
+	buf_put_str(out, "[key ");
+	hex_put(out, bytes_slice(hash_bytes(&key), 0, KEY_SHOWN));
+	buf_put_u8(out, ']');
+	return hasher_ok(&h, err) && buf_ok(out, err);
+}
+
 static bool
 issue(struct issuer *who, const struct verdict *v, struct error *err)
 {
 	const struct cli_args *a = who->args;
 	const char *role = cli_value(a, "--role");
-	const char *comment = cli_value(a, "--comment");
+	AUTO(buf) comment = BUF_INIT(COMMENT_MAX);
 	struct statement_subject subject = {v->name, v->statement};
 	struct statement s = {
 	    .kind = STATEMENT_APPROVAL,
 	    .subject_count = 1,
 	    .subjects = &subject,
 	    .role = role ? bytes_str(role) : (struct bytes){0},
-	    .comment = comment ? bytes_str(comment) : (struct bytes){0},
 	};
 	AUTO(buf) what = BUF_INIT(4096);
 	struct issued out = {0};
@@ -137,6 +161,9 @@ issue(struct issuer *who, const struct verdict *v, struct error *err)
 	char *folder;
 	bool ok;
 
+	if (!put_comment(who, &comment, err))
+		return false;
+	s.comment = buf_bytes(&comment);
 	buf_put_str(&what, "  your approval of ");
 	escaped_put(&what, v->name);
 	buf_put_str(&what, ", statement ");

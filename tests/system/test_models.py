@@ -1194,6 +1194,16 @@ def statements(w):
             key = serialization.load_pem_public_key(f.read())
         return t.b64(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
 
+    def by(name):
+        """Whose statement it is."""
+        with open(f"{model}/.mtlog/{name}") as f:
+            hint = json.load(f)["verificationMaterial"]["publicKey"]["hint"]
+        for k in ("ci", "alice", "bob"):
+            with open(f"{d}/{k}.pub", "rb") as f:
+                if hashlib.sha256(f.read()).hexdigest() == hint:
+                    return k
+        return None
+
     policy = d + "/p"
     with open(policy, "w") as f:
         f.write(f"log {w.server.vkey.text}\nquorum none\nmtlog-policy 1\n"
@@ -1209,18 +1219,33 @@ def statements(w):
     run("one approval", 13, *verify)
     run("approve the same", 0, "approve", "--key", d + "/bob", "--signer", d + "/ci.pub", "--role", "r", *log, model)
     t.check(len(os.listdir(model + "/.mtlog")) == 2, "the second approval does not replace the first")
+    payloads = []
+    for name in os.listdir(model + "/.mtlog"):
+        with open(f"{model}/.mtlog/{name}") as f:
+            payloads.append(base64.b64decode(json.load(f)["dsseEnvelope"]["payload"]))
+    t.check(payloads[0] != payloads[1], "two who approve alike make two statements")
+    keys = {f"[key {hashlib.sha256(base64.b64decode(pub(k))).hexdigest()[:16]}]" for k in ("alice", "bob")}
+    t.check({json.loads(p)["predicate"]["comment"] for p in payloads} == keys, f"each with its key: {payloads}")
     v = json.loads(run("two approvals", 0, *verify).stdout)
     with open(model + "/w", "a") as f:
         f.write("!")
     run("approve what changed", 10, "approve", "--key", d + "/bob", "--policy", policy, *log, model)
     os.truncate(model + "/w", len("weights"))
-    first = sorted(os.listdir(model + "/.mtlog"))[0]
+    first = [n for n in os.listdir(model + "/.mtlog") if by(n) == "alice"][0]
+    run("a long comment", 2, "approve", "--key", d + "/bob", "--policy", policy, "--comment", "x" * 980, *log, model)
     run("a reason that is none", 2, "withdraw", "--key", d + "/ci", "--reason", "boredom", *log, model)
     run("nobody to ask", 2, "withdraw", "--key", d + "/ci", "--reason", "other", *log[:-1], model)
     t.check(len(os.listdir(model + "/.mtlog")) == 2, "nothing was written")
     run("withdraw an approval", 0, "withdraw", "--key", d + "/alice", "--reason", "mistake", *log,
         f"{model}/.mtlog/{first}")
     run("approval withdrawn", 13, *verify)
+    with open(policy) as f:
+        text = f.read()
+    with open(policy, "w") as f:
+        f.write(text.replace("approved-by 2", "approved-by 1"))
+    run("the other's stays", 0, *verify)
+    with open(policy, "w") as f:
+        f.write(text)
     run("withdraw by S", 0, "withdraw", "--key", d + "/ci", "--reason", "unsafe", "--output", d + "/o", *log,
         v["statement"], v["statement"])
     run("withdrawn", 17, *verify, "--evidence", d + "/o")
