@@ -162,11 +162,12 @@ make_keys(struct hasher *h, const struct entry *signer,
 	return hasher_ok(h, err);
 }
 
+_Static_assert(ENVELOPE_TYPE_MAX == ENTRY_DSSE_TYPE_MAX, "one limit");
+
 static bool
 too_large(struct bytes type, struct bytes payload, struct error *err)
 {
-	return (type.len > ENVELOPE_TYPE_MAX ||
-		   payload.len > ENVELOPE_MAX_LEN - ENVELOPE_TYPE_MAX) &&
+	return !dsse_is_kept(type, payload) &&
 	    !error_reason(err, ERR_LIMIT, "envelope-too-large",
 		"an envelope of more than %u bytes is not kept here",
 		ENVELOPE_MAX_LEN);

@@ -2,14 +2,13 @@
 #ifndef MTLOG_SERVER_CATALOG_H
 #define MTLOG_SERVER_CATALOG_H
 
+#include "core/model/dsse.h"
 #include "core/model/entry.h"
 #include "core/model/statement.h"
 #include "server/store/index.h"
 #include "server/store/store.h"
 
 #define CATALOG_MAX_FILES 1000 /* of one manifest, the first ones listed */
-#define ENVELOPE_MAX_LEN  (1u << 20) /* bytes of payload type and payload */
-#define ENVELOPE_TYPE_MAX ENTRY_DSSE_TYPE_MAX
 
 /*
  * Which keys of the lookup index an envelope is found by. Whoever is asked for

@@ -5,10 +5,7 @@
 #include "client/cli/signing.h"
 #include "client/lib/policy_flags.h"
 #include "core/base/cleanup.h"
-#include "core/base/encoding.h"
 #include "core/base/json.h"
-#include "core/model/entry.h"
-#include "core/model/tle.h"
 #include "io/file.h"
 
 #define TIMEOUT_MS 60000
@@ -173,95 +170,4 @@ cli_log_close(struct cli_log *l)
 {
 	log_client_close(l->client);
 	l->client = NULL;
-}
-
-/* The entry of our log among those of the answer: verified, or nothing. */
-static bool
-verify_entry(const struct cli_log *l, const struct bundle *b, struct bytes leaf,
-    uint64_t *index, struct error *err)
-{
-	AUTO(hasher) h = {0};
-	struct key_verifier *v = key_verifier_open(err);
-	struct error why = {0};
-	bool ok = false;
-
-	(void)error_reason(&why, ERR_BADSIG, "no-entry",
-	    "%s answered without an entry", log_client_url(l->client));
-	for (size_t i = 0;
-	     v && (h.md || hasher_open(&h, err)) && !ok && i < b->entry_count;
-	     i++) {
-		AUTO(tle) t = {0};
-		struct error no = {0};
-
-		ok = tle_parse(b->entries[i], &t, &no) &&
-		    tle_verify(&t, &l->key, leaf, &h, v, &no);
-		if (ok)
-			*index = t.index;
-		else
-			why = no;
-	}
-	key_verifier_close(v);
-	if (!ok && err->code == ERR_NONE)
-		*err = why;
-	return ok;
-}
-
-/* Whoever meets S later asks the log for it: it must be there. */
-static bool
-comes_back(struct cli_log *l, const struct envelope *e, struct error *err)
-{
-	AUTO(buf) payload = BUF_INIT(BUNDLE_MAX_LEN);
-	struct hash statement;
-
-	if (!dsse_statement_digest(e, &statement, err) ||
-	    !log_client_envelope(l->client, &statement, &payload, err))
-		return error_prefix(err, "the log does not keep the statement");
-	return bytes_equal(buf_bytes(&payload), e->payload) ||
-	    error_reason(err, ERR_BADSIG, "envelope",
-		"%s gives back another statement than was sent",
-		log_client_url(l->client));
-}
-
-static bool
-same_statement(
-    const struct bundle *sent, const struct bundle *got, struct error *err)
-{
-	if (bytes_equal(sent->envelope.payload, got->envelope.payload) &&
-	    bytes_equal(sent->envelope.signature, got->envelope.signature) &&
-	    bytes_equal(
-		sent->envelope.payload_type, got->envelope.payload_type))
-		return true;
-	return error_reason(err, ERR_BADSIG, "wrong-entry",
-	    "the log answered with another statement than was sent");
-}
-
-static bool
-check_answer(struct cli_log *l, struct bytes sent, struct bytes answer,
-    struct bytes verifier, uint64_t *index, struct error *err)
-{
-	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
-	struct bundle ours = {0}, got = {0};
-	bool ok = bundle_parse(sent, &ours, err) &&
-	    bundle_leaf(&ours,
-		ours.material == BUNDLE_KEY ? verifier : ours.certificates[0],
-		&leaf, err);
-
-	if (ok && !bundle_parse(answer, &got, err)) {
-		err->reason = "server-error";
-		ok = error_prefix(err, "the log's answer");
-	}
-	ok = ok && same_statement(&ours, &got, err) &&
-	    verify_entry(l, &got, buf_bytes(&leaf), index, err) &&
-	    comes_back(l, &ours.envelope, err);
-	bundle_release(&ours);
-	bundle_release(&got);
-	return ok;
-}
-
-bool
-cli_log_bundle(struct cli_log *l, struct bytes bundle, struct bytes verifier,
-    struct buf *out, uint64_t *index, struct error *err)
-{
-	return log_client_bundle(l->client, bundle, verifier, out, err) &&
-	    check_answer(l, bundle, buf_bytes(out), verifier, index, err);
 }

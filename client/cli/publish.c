@@ -8,6 +8,8 @@
 static const struct cli_option options[] = {
     CLI_SIGN_OPTIONS,
     CLI_LOG_OPTIONS,
+    CLI_DIGEST_OPTION,
+    {"--again", NULL, "a new signature and entry, though it is logged", false},
     {0},
 };
 
@@ -23,39 +25,130 @@ tell(const struct cli_signed *s, const struct cli_log *log, uint64_t index)
 	    (const char *)digest.ptr);
 }
 
+/* What publish works with. */
+struct work {
+	struct cli_signer who;
+	struct cli_signed s;
+	struct cli_log log;
+	struct bytes verifier; /* the SPKI; empty: a certificate */
+	struct bundle ours;    /* made here */
+	struct buf text;       /* of the bundle that lies there, */
+	struct bundle theirs;  /* and what it says */
+	uint64_t index;
+};
+
+static void
+work_release(struct work *w)
+{
+	bundle_release(&w->ours);
+	bundle_release(&w->theirs);
+	buf_release(&w->text);
+	cli_signed_release(&w->s);
+	cli_log_close(&w->log);
+	cli_signer_close(&w->who);
+}
+
 static bool
-publish(const struct cli_args *a, struct error *err)
+prepare(const struct cli_args *a, struct work *w, struct error *err)
+{
+	/* The key comes first: nobody should wait for hashes in vain. */
+	if (!cli_signer_open(a, &w->who, err) || !cli_log_open(a, &w->log, err))
+		return false;
+	w->log.digest_only = cli_flag(a, "--no-envelope");
+	if (!cli_sign_with(a, &w->who, &w->s, err) ||
+	    !bundle_parse(buf_bytes(&w->s.bundle), &w->ours, err))
+		return false;
+	if (w->who.identity.certificate_count == 0)
+		w->verifier = buf_bytes(&w->who.signer.spki);
+	return cli_log_fits(&w->log, &w->ours.envelope, err);
+}
+
+static bool
+signature_good(const struct envelope *e, struct bytes spki, struct error *err)
+{
+	struct key_verifier *v = key_verifier_open(err);
+	struct public_key key;
+	bool ok = v && public_key_parse(spki, &key, err) &&
+	    dsse_verify(e, &key, v, err);
+
+	key_verifier_close(v);
+	return ok;
+}
+
+/*
+ * Whether what lies there is this very statement, signed with this key or
+ * certificate, and in this log. Another signature of it would be another entry
+ * that says nothing new.
+ */
+static bool
+is_published(struct work *w)
+{
+	const struct bundle *a = &w->ours, *b = &w->theirs;
+	struct error no = {0};
+
+	buf_init(&w->text, BUNDLE_MAX_LEN);
+	return file_read(w->s.path, &w->text, &no) &&
+	    bundle_parse(buf_bytes(&w->text), &w->theirs, &no) &&
+	    a->material == b->material && bytes_equal(a->hint, b->hint) &&
+	    bytes_equal(a->certificates[0], b->certificates[0]) &&
+	    bytes_equal(a->envelope.payload_type, b->envelope.payload_type) &&
+	    bytes_equal(a->envelope.payload, b->envelope.payload) &&
+	    signature_good(&b->envelope, buf_bytes(&w->who.signer.spki), &no) &&
+	    cli_log_has(&w->log, b, w->verifier, &w->index, &no);
+}
+
+/* It is there; so must the statement be. The file is left alone: the proof in
+ * it may have witnesses that a new one lacks. */
+static bool
+leave(struct work *w, struct error *err)
 {
 	AUTO(buf) done = BUF_INIT(BUNDLE_MAX_LEN);
-	struct cli_signer who = {0};
-	struct cli_signed s = {0};
-	struct cli_log log = {0};
-	uint64_t index = 0;
-	struct bytes verifier = {0};
-	bool ok;
+	struct error why = {0};
 
+	if (!w->log.digest_only &&
+	    !cli_log_keeps(&w->log, &w->theirs.envelope, &why)) {
+		if (why.code != ERR_NOTFOUND) {
+			*err = why;
+			return false;
+		}
+		if (!cli_log_bundle(&w->log, buf_bytes(&w->text), w->verifier,
+			&done, &w->index, err))
+			return false;
+	}
+	(void)printf("%s: is entry %llu of %s already; --again makes another\n",
+	    w->s.path, (unsigned long long)w->index, w->log.key.name);
+	return true;
+}
+
+static bool
+publish(const struct cli_args *a, struct work *w, struct error *err)
+{
+	AUTO(buf) done = BUF_INIT(BUNDLE_MAX_LEN);
+
+	if (!prepare(a, w, err))
+		return false;
+	if (!cli_flag(a, "--again") && is_published(w))
+		return leave(w, err);
 	/* Nothing is written before the answer has been verified. */
-	ok = cli_signer_open(a, &who, err) && cli_log_open(a, &log, err) &&
-	    cli_sign_with(a, &who, &s, err) &&
-	    cli_ask_to_publish(a, &who, log_client_url(log.client), &s, err);
-	if (who.identity.certificate_count == 0)
-		verifier = buf_bytes(&who.signer.spki);
-	ok = ok &&
-	    cli_log_bundle(
-		&log, buf_bytes(&s.bundle), verifier, &done, &index, err) &&
-	    file_write(s.path, buf_bytes(&done), 0644, err);
-	if (ok)
-		tell(&s, &log, index);
-	cli_signed_release(&s);
-	cli_log_close(&log);
-	cli_signer_close(&who);
-	return ok;
+	if (!cli_ask_to_publish(a, &w->who, &w->log, &w->s, err) ||
+	    !cli_log_bundle(&w->log, buf_bytes(&w->s.bundle), w->verifier,
+		&done, &w->index, err) ||
+	    !file_write(w->s.path, buf_bytes(&done), 0644, err))
+		return false;
+	tell(&w->s, &w->log, w->index);
+	if (w->log.digest_only && cli_flag(a, "--yes"))
+		cli_say_digest();
+	return true;
 }
 
 static int
 run(struct cli_args *a, struct error *err)
 {
-	return publish(a, err) ? VERDICT_ACCEPTED : -1;
+	struct work w = {0};
+	bool ok = publish(a, &w, err);
+
+	work_release(&w);
+	return ok ? VERDICT_ACCEPTED : -1;
 }
 
 const struct cli_verb verb_publish = {
@@ -65,7 +158,9 @@ const struct cli_verb verb_publish = {
     .details =
 	"Says what becomes public and asks, unless --yes. The bundle is "
 	"written\n"
-	"only after the log's answer has been verified; repeating is safe.",
+	"only after the log's answer has been verified. Safe to repeat: what "
+	"the\n"
+	"bundle beside the model proves already is not logged again.",
     .run = run,
     .options = options,
 };

@@ -131,21 +131,45 @@ print_until(const struct cli_signer *who)
 	    (int)text.len, (const char *)text.ptr);
 }
 
+void
+cli_say_public(const struct cli_log *log)
+{
+	(void)fprintf(stderr,
+	    "This becomes public in %s, and can never be taken out again:\n",
+	    log_client_url(log->client));
+}
+
+void
+cli_say_digest(void)
+{
+	(void)fputs(
+	    "  The log gets a digest, and not what was signed: nobody finds it "
+	    "there by\n  name or file, and a watcher of this key's entries "
+	    "cannot tell what it is,\n  so that its scans are incomplete.\n",
+	    stderr);
+}
+
 bool
 cli_ask_to_publish(const struct cli_args *a, const struct cli_signer *who,
-    const char *url, const struct cli_signed *what, struct error *err)
+    const struct cli_log *log, const struct cli_signed *what, struct error *err)
 {
 	if (cli_flag(a, "--yes"))
 		return true;
-	(void)fprintf(stderr,
-	    "This becomes public in %s, and can never be taken out again:\n"
-	    "  the name %.*s%s%.*s, the names and digests of %zu files,\n"
-	    "  the signature and the %s.\n",
-	    url, (int)what->name.len, (const char *)what->name.ptr,
-	    what->version.len ? " " : "", (int)what->version.len,
-	    (const char *)what->version.ptr, what->resources,
+	cli_say_public(log);
+	if (log->digest_only)
+		(void)fputs("  the digest of the statement,\n", stderr);
+	else
+		(void)fprintf(stderr,
+		    "  the name %.*s%s%.*s, the names and digests of %zu "
+		    "files,\n",
+		    (int)what->name.len, (const char *)what->name.ptr,
+		    what->version.len ? " " : "", (int)what->version.len,
+		    (const char *)what->version.ptr, what->resources);
+	(void)fprintf(stderr, "  the signature and the %s.\n",
 	    who->identity.certificate_count ? "certificate with its names"
 					    : "public key");
+	if (log->digest_only)
+		cli_say_digest();
 	print_until(who);
 	return cli_confirm("Publish it?", false, err);
 }

@@ -40,6 +40,13 @@
 		"--yes", NULL, "do not ask before it is published", false      \
 	}
 
+/* What publish and submit take beside them. */
+#define CLI_DIGEST_OPTION                                                      \
+	{                                                                      \
+		"--no-envelope", NULL,                                         \
+		    "log the digest alone: no name, no search", false          \
+	}
+
 /* A model that was signed here. */
 struct cli_signed {
 	char *path; /* where its bundle belongs */
@@ -60,6 +67,7 @@ void cli_signed_release(struct cli_signed *s);
 struct cli_log {
 	struct log_client *client;
 	struct vkey key;
+	bool digest_only; /* --no-envelope */
 };
 
 /*
@@ -75,14 +83,37 @@ void cli_log_close(struct cli_log *l);
  * cli_log_bundle submits a bundle, verifies the answer with the log's key (the
  * leaf is built here, and the envelope must come back by S), and appends the
  * completed bundle. `*index` is its entry. `verifier` is the SPKI of a bare
- * key, or empty for a certificate. Errors of log_client.h and of claims.
+ * key, or empty for a certificate. Where `digest_only` is set the log gets the
+ * digest and not the envelope. Errors of log_client.h and of claims.
  */
 bool cli_log_bundle(struct cli_log *l, struct bytes bundle,
     struct bytes verifier, struct buf *out, uint64_t *index, struct error *err)
     MUST_USE;
 
+/* cli_log_fits refuses (ERR_USAGE) what the log would not keep for its size,
+ * and says what to do: before anything is sent. */
+bool cli_log_fits(const struct cli_log *l, const struct envelope *e,
+    struct error *err) MUST_USE;
+
+/* cli_log_has finds the entry of this log in a bundle and verifies it, with the
+ * errors of cli_log_bundle. */
+bool cli_log_has(const struct cli_log *l, const struct bundle *b,
+    struct bytes verifier, uint64_t *index, struct error *err) MUST_USE;
+
+/* cli_log_keeps: whoever meets S later asks the log for it, so it must come
+ * back. ERR_NOTFOUND: it does not. */
+bool cli_log_keeps(
+    struct cli_log *l, const struct envelope *e, struct error *err) MUST_USE;
+
 /* cli_ask_to_publish says what becomes public and permanent, and asks. */
 bool cli_ask_to_publish(const struct cli_args *a, const struct cli_signer *who,
-    const char *url, const struct cli_signed *what, struct error *err) MUST_USE;
+    const struct cli_log *log, const struct cli_signed *what, struct error *err)
+    MUST_USE;
+
+/* cli_say_public begins such a question: where it becomes public. */
+void cli_say_public(const struct cli_log *log);
+
+/* cli_say_digest tells what --no-envelope means, on standard error. */
+void cli_say_digest(void);
 
 #endif

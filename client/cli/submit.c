@@ -10,6 +10,7 @@
 #include "core/base/json.h"
 #include "core/base/reader.h"
 #include "core/crypto/pem.h"
+#include "core/model/statement.h"
 #include "core/model/tle.h"
 #include "core/tlog/tlog_proof.h"
 #include "io/file.h"
@@ -18,9 +19,11 @@
 #define ANSWER_LIMIT (64u << 20)
 #define BATCH_BYTES  (1u << 20)
 #define PROOF_LIMIT  65536
+#define SAID_MAX     20 /* files that the question names */
 
 static const struct cli_option options[] = {
     CLI_LOG_OPTIONS,
+    CLI_DIGEST_OPTION,
     {"--key", "PEM", "public key of bundles that have only a hint", false},
     {"--output", "FOLDER", "submissions: where the proofs go", false},
     {"--json", NULL, "one line of JSON a file", false},
@@ -33,6 +36,7 @@ struct item {
 	struct buf text;
 	struct buf leaf; /* of a submission */
 	bool is_bundle;
+	bool over; /* logged before, or refused here */
 };
 
 struct submit {
@@ -123,30 +127,53 @@ bundle_verifier(const struct submit *s, const struct item *item,
 		"%s is signed with another key than --key", item->path);
 }
 
-/* An entry that verifies already needs no other. */
-static bool
-is_logged(struct submit *s, const struct bundle *b, struct bytes verifier,
-    uint64_t *index)
+/* One line of the question: what of a bundle becomes public. */
+static void
+say_bundle(const struct submit *s, const struct bundle *b, struct buf *out)
 {
-	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	struct statement st = {0};
 	struct error ignored = {0};
+	bool ours = statement_parse(b->envelope.payload, &st, &ignored);
 
-	if (!bundle_leaf(b,
-		b->material == BUNDLE_KEY ? verifier : b->certificates[0],
-		&leaf, &ignored))
-		return false;
-	for (size_t i = 0; i < b->entry_count; i++) {
-		AUTO(tle) t = {0};
-		struct error no = {0};
-
-		if (tle_parse(b->entries[i], &t, &no) &&
-		    tle_verify(&t, &s->log.key, buf_bytes(&leaf), &s->hasher,
-			s->verifier, &no)) {
-			*index = t.index;
-			return true;
-		}
+	if (s->log.digest_only) {
+		buf_put_str(out, "the digest of what was signed");
+	} else if (ours && st.kind == STATEMENT_MODEL) {
+		buf_put_str(out, "the name ");
+		escaped_put(out, st.subjects[0].name);
+		buf_put_str(out, ", the names and digests of its files");
+	} else {
+		buf_put_str(out, "what was signed, ");
+		if (ours)
+			buf_put_str(out, statement_kind_type(st.kind));
+		else
+			escaped_put(out, b->envelope.payload_type);
 	}
-	return false;
+	statement_release(&st);
+}
+
+/* An entry that verifies already needs no other; what the log would not keep is
+ * not sent. */
+static bool
+look_at_bundle(
+    struct submit *s, struct item *item, struct buf *line, struct error *err)
+{
+	struct bundle b = {0};
+	struct bytes verifier;
+	struct error no = {0};
+	uint64_t index = 0;
+	bool ok;
+
+	ok = bundle_parse(buf_bytes(&item->text), &b, err) &&
+	    bundle_verifier(s, item, &b, &verifier, err);
+	if (ok && cli_log_has(&s->log, &b, verifier, &index, &no)) {
+		tell(s, item, index, "logged before", NULL);
+		item->over = true;
+	} else if (ok) {
+		ok = cli_log_fits(&s->log, &b.envelope, err);
+		say_bundle(s, &b, line);
+	}
+	bundle_release(&b);
+	return ok;
 }
 
 static bool
@@ -156,20 +183,14 @@ submit_bundle(struct submit *s, const struct item *item, struct error *err)
 	struct bundle b = {0};
 	struct bytes verifier;
 	uint64_t index = 0;
-	bool known, ok;
+	bool ok;
 
 	ok = bundle_parse(buf_bytes(&item->text), &b, err) &&
-	    bundle_verifier(s, item, &b, &verifier, err);
-	known = ok && is_logged(s, &b, verifier, &index);
-	bundle_release(&b);
-	if (known) {
-		tell(s, item, index, "logged before", NULL);
-		return true;
-	}
-	ok = ok &&
+	    bundle_verifier(s, item, &b, &verifier, err) &&
 	    cli_log_bundle(&s->log, buf_bytes(&item->text), verifier, &done,
 		&index, err) &&
 	    file_write(item->path, buf_bytes(&done), 0644, err);
+	bundle_release(&b);
 	if (ok)
 		tell(s, item, index, "proven", NULL);
 	return ok;
@@ -298,17 +319,55 @@ submit_batch(struct submit *s, struct error *failed, struct error *err)
 	return true;
 }
 
+/* Says what becomes public, but of what is there already, and asks once. */
+static bool
+look_and_ask(struct submit *s, struct error *failed, struct error *err)
+{
+	bool yes = cli_flag(s->args, "--yes");
+	size_t left = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		AUTO(buf) line = BUF_INIT(65536);
+		struct item *item = &s->items[i];
+		struct error why = {0};
+
+		if (!item->is_bundle) {
+			buf_put_str(&line, "a digest");
+		} else if (!look_at_bundle(s, item, &line, &why)) {
+			complain(item, &why, failed);
+			item->over = true;
+		}
+		if (item->over || ++left > SAID_MAX || yes)
+			continue;
+		if (left == 1)
+			cli_say_public(&s->log);
+		(void)fprintf(stderr, "  %s: %.*s,\n", item->path,
+		    (int)line.len, (const char *)line.ptr);
+	}
+	if (left == 0)
+		return true;
+	if (!yes && left > SAID_MAX)
+		(void)fprintf(stderr, "  and so on, %zu files in all,\n", left);
+	if (!yes)
+		(void)fputs("  with the signature and the public key, or the "
+			    "certificate with its names.\n",
+		    stderr);
+	if (s->log.digest_only)
+		cli_say_digest();
+	return cli_confirm("Publish it?", yes, err);
+}
+
 static bool
 submit_all(struct submit *s, struct error *err)
 {
 	struct error failed = {0};
 
-	if (!submit_batch(s, &failed, err))
+	if (!look_and_ask(s, &failed, err) || !submit_batch(s, &failed, err))
 		return false;
 	for (size_t i = 0; i < s->count; i++) {
 		struct error why = {0};
 
-		if (s->items[i].is_bundle &&
+		if (s->items[i].is_bundle && !s->items[i].over &&
 		    !submit_bundle(s, &s->items[i], &why))
 			complain(&s->items[i], &why, &failed);
 	}
@@ -342,8 +401,10 @@ run(struct cli_args *a, struct error *err)
 	struct submit s = {.args = a, .count = a->operand_count};
 	bool ok = read_all(&s, err) && cli_log_open(a, &s.log, err) &&
 	    hasher_open(&s.hasher, err) &&
-	    (s.verifier = key_verifier_open(err)) != NULL &&
-	    submit_all(&s, err);
+	    (s.verifier = key_verifier_open(err)) != NULL;
+
+	s.log.digest_only = cli_flag(a, "--no-envelope");
+	ok = ok && submit_all(&s, err);
 
 	for (size_t i = 0; s.items && i < s.count; i++) {
 		buf_release(&s.items[i].text);
@@ -365,7 +426,8 @@ const struct cli_verb verb_submit = {
 	"FILE is a bundle (completed in place; left alone if its entry "
 	"verifies\n"
 	"already) or a submission as Rekor v2 takes it (FILE.tlog-proof is\n"
-	"written). Safe to repeat.",
+	"written). Says what becomes public and asks, unless --yes. Safe to\n"
+	"repeat.",
     .run = run,
     .options = options,
 };

@@ -23,6 +23,18 @@ struct envelope {
 	struct bytes signature; /* raw; empty: not signed */
 };
 
+/* What a log keeps of an envelope: bytes of payload type and payload. */
+#define ENVELOPE_MAX_LEN  (1u << 20)
+#define ENVELOPE_TYPE_MAX 255
+
+/* dsse_is_kept tells whether an envelope is small enough for that. */
+static inline bool
+dsse_is_kept(struct bytes type, struct bytes payload)
+{
+	return type.len <= ENVELOPE_TYPE_MAX &&
+	    payload.len <= ENVELOPE_MAX_LEN - ENVELOPE_TYPE_MAX;
+}
+
 /* dsse_pae appends the pre-authentication encoding. */
 void dsse_pae(struct bytes type, struct bytes payload, struct buf *out);
 

@@ -103,7 +103,7 @@ def both_ways(work, model, single, log):
         run(work, f"{what}: it signs", STOCK, "sign", stock_sign[0], model, "--signature", theirs, *stock_sign[1:])
         run(work, f"{what}: mtlog verifies", MTLOG, "verify", *trust, "--logged=off", "--signature", theirs, model)
         key = ["--key", "k.pub"] if method == "key" else []
-        run(work, f"{what}: mtlog logs", MTLOG, "submit", *log, *key, theirs)
+        run(work, f"{what}: mtlog logs", MTLOG, "submit", "--yes", *log, *key, theirs)
         run(work, f"{what}: proven", MTLOG, "verify", *trust, "--log", log[3], "--signature", theirs, model)
         run(work, f"{what}: it verifies what was logged", STOCK, "verify", stock_trust[0], model, "--signature", theirs, *stock_trust[1:])
         path = os.path.join(work, model if single else os.path.join(model, sorted(os.listdir(os.path.join(work, model)))[0]))
