@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/http.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "io/http_curl.h"
@@ -9,8 +10,23 @@ struct http {
 	const struct http_curl *lib;
 	CURL *curl;
 	char *authorization, *extra; /* whole header lines; NULL: none */
+	bool compressed;	     /* ask for it */
 	char error[CURL_ERROR_SIZE];
+	atomic_bool cancelled;
 };
+
+/* libcurl asks while it waits, at least once a second. */
+static int
+go_on(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	const struct http *h = arg;
+
+	(void)a;
+	(void)b;
+	(void)c;
+	(void)d;
+	return atomic_load(&h->cancelled);
+}
 
 struct http *
 http_open(unsigned timeout_ms, struct error *err)
@@ -37,6 +53,10 @@ http_open(unsigned timeout_ms, struct error *err)
 	    h->lib->easy_setopt(h->curl, CURLOPT_ACCEPT_ENCODING, "gzip") ==
 		CURLE_OK &&
 	    h->lib->easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	    h->lib->easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, go_on) ==
+		CURLE_OK &&
+	    h->lib->easy_setopt(h->curl, CURLOPT_XFERINFODATA, h) == CURLE_OK &&
+	    h->lib->easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
 	    h->lib->easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS,
 		(long)timeout_ms) == CURLE_OK &&
 	    h->lib->easy_setopt(
@@ -60,6 +80,12 @@ http_close(struct http *h)
 	free(h->authorization);
 	free(h->extra);
 	free(h);
+}
+
+void
+http_cancel(struct http *h)
+{
+	atomic_store(&h->cancelled, true);
 }
 
 void
@@ -105,11 +131,20 @@ http_header(struct http *h, const char *line, struct error *err)
 	return h->extra || error_set(err, ERR_INTERNAL, "out of memory");
 }
 
+void
+http_compressed(struct http *h)
+{
+	h->compressed = true;
+}
+
 /* The header lines of a call; `first` may be NULL. False without memory. */
 static bool
 set_headers(struct http *h, const char *first, struct curl_slist **out)
 {
-	const char *lines[] = {first, h->authorization, h->extra};
+	/* libcurl unpacks only where it may ask for packing; a line without a
+	 * value keeps it from asking. */
+	const char *lines[] = {first, h->authorization, h->extra,
+	    h->compressed ? NULL : "Accept-Encoding:"};
 
 	*out = NULL;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

@@ -8,8 +8,8 @@
 /*
  * HTTP as a client: the only file that knows libcurl. One handle keeps its
  * connection between calls and belongs to one thread. Redirects are not
- * followed, only http and https are spoken, answers are bounded, after they were
- * unpacked if they came as gzip.
+ * followed, only http and https are spoken, answers are bounded (unpacked, if
+ * they came as gzip).
  */
 struct http;
 
@@ -17,6 +17,10 @@ struct http;
  */
 struct http *http_open(unsigned timeout_ms, struct error *err) MUST_USE;
 void http_close(struct http *h);
+
+/* http_cancel ends the call under way, and those that follow, with
+ * ERR_UNAVAILABLE. Any thread may call it. */
+void http_cancel(struct http *h);
 
 /* http_limit bounds the calls that follow: each whole one by `timeout_ms`. */
 void http_limit(struct http *h, unsigned timeout_ms);
@@ -28,6 +32,11 @@ bool http_token(struct http *h, const char *token, struct error *err) MUST_USE;
 /* http_header sends this line ("Name: value") with every call that follows;
  * NULL: no more. ERR_USAGE for a line that no header may be. */
 bool http_header(struct http *h, const char *line, struct error *err) MUST_USE;
+
+/* http_compressed asks for gzip in every call that follows. It costs a server
+ * that packs as it goes more time than it saves on a fast line. What comes as
+ * gzip is unpacked in any case. */
+void http_compressed(struct http *h);
 
 /* What came back. Release `body`. */
 struct http_answer {

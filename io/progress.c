@@ -109,6 +109,32 @@ put_bytes(struct line *l, double n)
 	put(l, text);
 }
 
+/* "48,213": groups of three are read at a glance. */
+static void
+put_count(struct line *l, double n)
+{
+	char digits[32], text[48];
+	int len = snprintf(digits, sizeof(digits), "%.0f", n);
+	size_t at = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			text[at++] = ',';
+		text[at++] = digits[i];
+	}
+	text[at] = '\0';
+	put(l, text);
+}
+
+static void
+put_amount(struct line *l, const struct progress *p, double n)
+{
+	if (p->unit)
+		put_count(l, n);
+	else
+		put_bytes(l, n);
+}
+
 static void
 put_left(struct line *l, uint64_t seconds)
 {
@@ -165,13 +191,17 @@ draw(struct progress *p, uint64_t now, struct bytes name, uint64_t done,
 		total = done;
 	if (total > 0)
 		put_bar(&l, (double)done / (double)total);
-	put_bytes(&l, (double)done);
+	put_amount(&l, p, (double)done);
 	if (total > 0) {
 		put(&l, " of ");
-		put_bytes(&l, (double)total);
+		put_amount(&l, p, (double)total);
+	}
+	if (p->unit) {
+		put(&l, " ");
+		put(&l, p->unit);
 	}
 	put(&l, "  ");
-	put_bytes(&l, rate);
+	put_amount(&l, p, rate);
 	put(&l, "/s  ");
 	if (total > 0 && rate >= 1) {
 		put_left(&l, (uint64_t)((double)(total - done) / rate));

@@ -12,6 +12,7 @@
  */
 struct progress {
 	int fd;
+	const char *unit; /* what is counted; NULL: bytes */
 	bool terminal;
 	bool shown;
 	uint64_t began, drawn; /* monotonic, ns */

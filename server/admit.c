@@ -398,7 +398,8 @@ answer_line(struct worker *w, struct line *line, const struct head *head,
 		line->state = LINE_REFUSED;
 	}
 	if (line->state != LINE_REFUSED &&
-	    !admit_put_entry(w, line, head, out)) {
+	    (!admit_covered(line, head, &line->err) ||
+		!admit_put_entry(w, line, head, out))) {
 		out->len = len;
 		line->state = LINE_REFUSED;
 	}
@@ -469,7 +470,7 @@ worker_thread(void *arg)
 			if (!job->next)
 				a->finished_last = &a->finished;
 			(void)pthread_mutex_unlock(&a->lock);
-			if (!admit_enclose_late(w, job))
+			if (!admit_enclose_late(w, job) && !admit_park(job))
 				job_answer(w, job);
 			(void)pthread_mutex_lock(&a->lock);
 			continue;
@@ -545,6 +546,7 @@ admit_close(struct admit *a)
 {
 	if (!a)
 		return;
+	admit_hurry(a);
 	(void)pthread_mutex_lock(&a->lock);
 	while (a->open > 0 && a->started > 0)
 		(void)pthread_cond_wait(&a->idle, &a->lock);
@@ -567,16 +569,20 @@ admit_take(struct admit *a, struct exchange *x, enum admit_kind kind)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct error err = {0};
-	bool taken = false;
+	bool taken = false, full = false;
 
 	if (job) {
 		job->admit = a;
 		job->x = x;
 		job->kind = kind;
 		atomic_init(&job->waiting, 1);
+		job->until_ns =
+		    clock_monotonic_ns() + a->p.quorum_wait_ms * 1000000;
 		(void)pthread_mutex_lock(&a->lock);
-		taken = fair_put(
-		    &a->queue, &job->item, &exchange_request(x)->client);
+		full = a->p.quorum && a->open >= a->p.open_max;
+		taken = !full &&
+		    fair_put(
+			&a->queue, &job->item, &exchange_request(x)->client);
 		if (taken) {
 			a->open++;
 			(void)pthread_cond_signal(&a->wake);
@@ -586,8 +592,12 @@ admit_take(struct admit *a, struct exchange *x, enum admit_kind kind)
 	if (taken)
 		return;
 	free(job);
-	(void)error_reason(&err, ERR_UNAVAILABLE, "admission-busy",
-	    "too many submissions wait to be checked; try again");
+	if (full)
+		(void)error_reason(&err, ERR_UNAVAILABLE, "quorum-busy",
+		    "too many submissions wait for the witnesses; try again");
+	else
+		(void)error_reason(&err, ERR_UNAVAILABLE, "admission-busy",
+		    "too many submissions wait to be checked; try again");
 	exchange_fail(x, &err);
 }
 

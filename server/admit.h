@@ -35,6 +35,11 @@ struct admit_parts {
 	struct vkey vkey; /* the log's */
 	unsigned workers;
 	size_t queue_max; /* requests that may wait for a worker */
+	/* answers wait until `heads`, which a quorum has cosigned, covers them;
+	 * this long at most, since the request came */
+	bool quorum;
+	uint64_t quorum_wait_ms;
+	size_t open_max; /* with `quorum`: requests in all */
 	void (*report)(void *arg, const struct admit_report *r);
 	void *arg;
 };
@@ -62,6 +67,13 @@ enum admit_kind {
 /* admit_take handles the exchange. Answers it later, or at once with 503 when
  * too much waits. */
 void admit_take(struct admit *a, struct exchange *x, enum admit_kind kind);
+
+/* admit_cosigned: `heads` now has a head of this size, for those who wait.
+ * admit_expire lets those go whose time is up; call it every half second.
+ * admit_hurry: nobody waits for quorums any more (NULL-safe). */
+void admit_cosigned(struct admit *a, uint64_t size);
+void admit_expire(struct admit *a);
+void admit_hurry(struct admit *a);
 
 /* admit_waiting counts requests that wait for a worker. */
 size_t admit_waiting(struct admit *a);

@@ -39,6 +39,9 @@ struct job {
 	size_t done, count;
 	struct line *lines;
 	atomic_size_t waiting; /* submissions in the pool, and 1 for us */
+	/* admit_quorum.c: the size it waits for, how long, and that it has */
+	uint64_t needs, until_ns;
+	bool late;
 };
 
 /* What one worker thread keeps for itself. */
@@ -57,6 +60,9 @@ struct admit {
 	struct job *finished, **finished_last;
 	size_t open; /* jobs not yet answered */
 	bool stopping;
+	struct job *parked; /* finished, and not cosigned */
+	uint64_t cosigned;  /* size of the newest head with a quorum */
+	bool closing;	    /* nobody waits for quorums any more */
 	unsigned started;
 	struct worker workers[WORKERS_MAX];
 };
@@ -87,6 +93,15 @@ void admit_enclose_known(
  * job waits once more, or is answered by somebody else.
  */
 bool admit_enclose_late(struct worker *w, struct job *job) MUST_USE;
+
+/* admit_park: true where the job's answer has to wait for a quorum; then it
+ * comes back among the finished. */
+bool admit_park(struct job *job) MUST_USE;
+
+/* admit_covered: whether what waited for a quorum has it (always true where
+ * nothing has to). ERR_UNAVAILABLE reason "not-cosigned". */
+bool admit_covered(const struct line *line, const struct head *head,
+    struct error *err) MUST_USE;
 
 /* admit_put_entry appends the entry with its proof under `head`; completed, the
  * bundle that asked for it. Sets line->err. */

@@ -5,8 +5,11 @@
 #include "core/base/cleanup.h"
 #include "io/file.h"
 #include "server/command.h"
+#include "server/config_write.h"
 #include "server/copy.h"
 #include "server/signed_head.h"
+
+#define BESIDE_MAX (1u << 20) /* a policy may be that long */
 
 /*
  * A backup is a folder with log.db, the signed checkpoint that covers exactly
@@ -30,7 +33,7 @@ static bool
 copy_beside(
     const char *from, const char *folder, const char *name, struct error *err)
 {
-	AUTO(buf) text = BUF_INIT(CONFIG_MAX_LEN);
+	AUTO(buf) text = BUF_INIT(BESIDE_MAX);
 	char *path = path_join(from, name);
 	bool ok = path && file_read(path, &text, err) &&
 	    write_beside(folder, name, buf_bytes(&text), err);
@@ -67,6 +70,7 @@ backup(const struct config *c, const char *folder, struct fsck_head *head,
     struct error *err)
 {
 	struct store *from = NULL, *to = NULL;
+	const char *policy = config_own_file(c, "witness-policy");
 	struct guard_state guard;
 	struct vkey vkey;
 	bool ok;
@@ -84,7 +88,8 @@ backup(const struct config *c, const char *folder, struct fsck_head *head,
 		store_sqlite.close(to);
 	if (from)
 		store_sqlite.close(from);
-	return ok && copy_beside(c->dir, folder, CONFIG_FILE, err) &&
+	return ok && (!policy || copy_beside(c->dir, folder, policy, err)) &&
+	    copy_beside(c->dir, folder, CONFIG_FILE, err) &&
 	    copy_beside(c->dir, folder, "vkey", err) &&
 	    write_beside(folder, "checkpoint",
 		bytes_of(guard.note, guard.note_len), err);

@@ -2,7 +2,10 @@
 #include <stdio.h>
 
 #include "server/command.h"
+#include "server/config_write.h"
 #include "server/rules.h"
+#include "server/signed_head.h"
+#include "server/witness_policy.h"
 
 static void
 warn(const char *text)
@@ -17,6 +20,19 @@ check_rule_files(const struct config *c, struct error *err)
 
 	rules_close(r);
 	return r != NULL;
+}
+
+static bool
+check_policy(const struct config *c, struct error *err)
+{
+	struct witness_policy policy = {0};
+	struct vkey vkey;
+	bool ok = c->witness_mode == CONFIG_WITNESS_OFF ||
+	    (log_vkey_read(c->dir, &vkey, err) &&
+		witness_policy_read(c, &vkey, warn, &policy, err));
+
+	witness_policy_release(&policy);
+	return ok;
 }
 
 int
@@ -39,7 +55,7 @@ cmd_check(int argc, char **argv, struct error *err)
 		code = 0;
 	} else if (command_config(&a, &config, err) &&
 	    config_check(&config, warn, err) &&
-	    check_rule_files(&config, err)) {
+	    check_rule_files(&config, err) && check_policy(&config, err)) {
 		(void)printf("ok: %s on %s, database %s\n", config.origin,
 		    config.listen, config.database);
 		code = 0;

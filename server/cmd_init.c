@@ -8,6 +8,7 @@
 #include "core/crypto/private_key.h"
 #include "io/file.h"
 #include "server/command.h"
+#include "server/config_write.h"
 #include "server/signed_head.h"
 #include "server/store/index.h"
 #include "server/store/store.h"

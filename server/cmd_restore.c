@@ -6,15 +6,20 @@
 #include "core/base/cleanup.h"
 #include "core/base/reader.h"
 #include "core/tlog/entries.h"
+#include "core/tlog/evidence.h"
 #include "io/file.h"
 #include "io/http.h"
 #include "server/command.h"
+#include "server/config_write.h"
 #include "server/copy.h"
+#include "server/cosigned.h"
+#include "server/restore_witnesses.h"
 #include "server/signer_key.h"
 #include "server/signed_head.h"
 
-#define HEADS_MAX  32
+#define HEADS_MAX  128
 #define NOTE_LIMIT 65536
+#define TEXT_LIMIT (1u << 20) /* of a policy, the largest text beside */
 #define BUNDLE_MAX (TILE_WIDTH * (2 + ENTRY_MAX_LEN))
 
 /*
@@ -23,12 +28,16 @@
  *
  *   1. the backup is checked in full, and copied
  *   2. heads that our key signed are collected: the backup's, those of the
- *      guard and its copies, --seen files, the public address (--from)
+ *      guard and its copies, --seen files, the public address (--from), what
+ *      witnesses show
  *   3. two that contradict each other: evidence, and an end
  *   4. entries up to the largest head are fetched and verified into its root;
  *      with --read-only they may be missing for ever
- *   5. signing goes on only with a guard that survived, when the database
- *      reaches it with its root; otherwise the log is frozen, read-only
+ *   5. signing goes on only (a) with a guard that survived, when the database
+ *      reaches it with its root, or (b) where nothing was ever shown without a
+ *      quorum (witness-mode = required, --required-since-backup), if of every
+ *      quorum one witness cosigns the largest head now; otherwise the log is
+ *      frozen, read-only
  */
 
 /* A head that our key has signed, and where we found it. */
@@ -42,7 +51,7 @@ struct seen {
 struct restore {
 	struct config config;
 	const struct arguments *arguments;
-	const char *backup, *key, *url;
+	const char *backup, *key, *url, *policy;
 	bool read_only; /* what nobody has is given up */
 	struct vkey vkey;
 	struct seen heads[HEADS_MAX];
@@ -51,9 +60,42 @@ struct restore {
 	struct seen
 	    *guard; /* the newest of the guard and its copies; or NULL */
 	struct guard_state guard_state;
+	struct restore_witnesses witnesses;
+	bool confirmed;	     /* by them: nothing beyond the largest head */
+	struct buf cosigned; /* it, with a quorum of cosignatures; or empty */
 	struct store *store;
 	struct copy copy;
 };
+
+/* The note with the log's own signature alone: whoever else signed, the guard
+ * has no room for that. */
+static bool
+own_note(const struct restore *r, struct bytes note, struct seen *out,
+    struct error *err)
+{
+	AUTO(buf) own = BUF_INIT(GUARD_NOTE_MAX);
+	AUTO(note) n = {0};
+
+	if (!note_head(note, &r->vkey, &out->head, err) ||
+	    !note_parse(note, &n, err))
+		return false;
+	buf_put(&own, n.text);
+	buf_put_u8(&own, '\n');
+	for (size_t i = 0; i < n.signature_count; i++) {
+		const struct note_signature *s = &n.signatures[i];
+
+		if (s->key_id != r->vkey.key_id ||
+		    !bytes_equal(s->name, vkey_name(&r->vkey)))
+			continue;
+		note_signature_put(&own, s->name, s->key_id, s->signature);
+		break;
+	}
+	if (!buf_ok(&own, err))
+		return false;
+	memcpy(out->note, own.ptr, own.len);
+	out->note_len = own.len;
+	return true;
+}
 
 static bool
 add_head(
@@ -61,13 +103,10 @@ add_head(
 {
 	struct seen *s = &r->heads[r->head_count];
 
-	if (r->head_count == HEADS_MAX || note.len > sizeof(s->note))
-		return error_set(
-		    err, ERR_LIMIT, "%s: too many or too long", from);
-	if (!note_head(note, &r->vkey, &s->head, err))
+	if (r->head_count == HEADS_MAX)
+		return error_set(err, ERR_LIMIT, "%s: too many heads", from);
+	if (!own_note(r, note, s, err))
 		return error_prefix(err, "%s", from);
-	memcpy(s->note, note.ptr, note.len);
-	s->note_len = note.len;
 	s->from = from;
 	r->head_count++;
 	if (!r->largest || s->head.size > r->largest->head.size)
@@ -125,10 +164,33 @@ add_guard(struct restore *r, const char *path, struct error *err)
 }
 
 static bool
+add_shown(void *arg, struct bytes note, const char *name, struct error *err)
+{
+	return add_head(arg, note, name, err);
+}
+
+/* What is shown to everybody, and what was only signed. */
+static bool
+add_url(struct restore *r, struct error *err)
+{
+	static const char *const paths[] = {
+	    "/checkpoint", "/api/v1/checkpoint/signed"};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		AUTO(buf) note = BUF_INIT(NOTE_LIMIT);
+		struct error why = {0};
+
+		if (!fetch(r, paths[i], NOTE_LIMIT, &note, &why))
+			(void)fprintf(stderr, "warning: %s\n", why.text);
+		else if (!add_head(r, buf_bytes(&note), r->url, err))
+			return false;
+	}
+	return true;
+}
+
+static bool
 collect(struct restore *r, struct error *err)
 {
-	AUTO(buf) note = BUF_INIT(NOTE_LIMIT);
-	struct error why = {0};
 	const char *file;
 	char *path = path_join(r->backup, "checkpoint");
 	bool ok = path && add_file(r, path, err);
@@ -145,11 +207,10 @@ collect(struct restore *r, struct error *err)
 	for (size_t at = 0; (file = arguments_next(r->arguments, "seen", &at));)
 		if (!add_file(r, file, err))
 			return error_prefix(err, "--seen");
-	if (r->url && fetch(r, "/checkpoint", NOTE_LIMIT, &note, &why))
-		return add_head(r, buf_bytes(&note), r->url, err);
-	if (r->url)
-		(void)fprintf(stderr, "warning: %s\n", why.text);
-	return true;
+	if (!restore_witnesses_shown(
+		&r->witnesses, &r->vkey, add_shown, r, err))
+		return false;
+	return !r->url || add_url(r, err);
 }
 
 static bool
@@ -223,6 +284,55 @@ fetch_missing(struct restore *r, struct error *err)
 	return true;
 }
 
+/* Evidence that these two contradict each other, if the entries show that. */
+static bool
+put_fork(struct restore *r, const struct seen *a, const struct seen *b,
+    struct key_verifier *verifier, struct buf *out)
+{
+	const struct seen *small = a->head.size < b->head.size ? a : b;
+	const struct seen *large = small == a ? b : a;
+	struct tree_cursor *c = &r->copy.cursor;
+	struct node_reader nodes = tree_nodes(c);
+	struct evidence e = {
+	    .key = r->vkey,
+	    .smaller = bytes_of(small->note, small->note_len),
+	    .larger = bytes_of(large->note, large->note_len),
+	    .has_root = small->head.size < large->head.size,
+	};
+	struct error why = {0};
+
+	if (e.has_root &&
+	    (large->head.size > tree_size(r->copy.tree) ||
+		!copy_root(&r->copy, small->head.size, &e.root, &why) ||
+		(small->head.size > 0 &&
+		    !proof_consistency(&c->hasher, &nodes, small->head.size,
+			large->head.size, &e.proof, &why))))
+		return false;
+	if (!evidence_verify(&e, &r->vkey, &c->hasher, verifier, NULL, &why))
+		return false;
+	evidence_format(&e, out);
+	return buf_ok(out, &why);
+}
+
+/* With any of the others, what proves it to everybody. */
+static void
+write_fork(struct restore *r, const struct seen *s)
+{
+	AUTO(buf) text = BUF_INIT(EVIDENCE_MAX_LEN);
+	char *path = path_join(r->config.dir, "evidence");
+	struct error why = {0};
+	struct key_verifier *verifier = key_verifier_open(&why);
+	bool found = false;
+
+	for (size_t i = 0; path && verifier && !found && i < r->head_count; i++)
+		found = &r->heads[i] != s &&
+		    put_fork(r, s, &r->heads[i], verifier, &text);
+	if (found && !file_write(path, buf_bytes(&text), 0644, &why))
+		(void)fprintf(stderr, "warning: %s\n", why.text);
+	key_verifier_close(verifier);
+	free(path);
+}
+
 /* Both signed notes, for whoever judges. */
 static bool
 contradiction(struct restore *r, const struct seen *s, const struct seen *other,
@@ -243,9 +353,11 @@ contradiction(struct restore *r, const struct seen *s, const struct seen *other,
 	if (!path || !file_write(path, buf_bytes(&text), 0644, &ignored))
 		(void)fprintf(stderr, "warning: %s\n", ignored.text);
 	free(path);
+	write_fork(r, s);
 	return error_reason(err, ERR_BADSIG, "inconsistent",
 	    "the head of %s does not fit the entries; both are in "
-	    "evidence.txt. Nothing is signed any more",
+	    "evidence.txt, and in evidence if they prove a fork to others "
+	    "(mtlog inspect). Nothing is signed any more",
 	    s->from);
 }
 
@@ -295,8 +407,8 @@ make_guard(struct restore *r, bool frozen, struct error *err)
 	char *folder = path_join(r->config.dir, "guard");
 	bool ok;
 
-	if (frozen) {
-		s = (struct guard_state){.frozen = true};
+	if (frozen || r->confirmed) {
+		s = (struct guard_state){.frozen = frozen};
 		memcpy(s.origin, r->vkey.name, r->vkey.name_len);
 		s.log_id = r->vkey.log_id;
 		memcpy(s.note, last->note, last->note_len);
@@ -312,7 +424,7 @@ make_guard(struct restore *r, bool frozen, struct error *err)
 static bool
 copy_file(const char *from, const char *to, mode_t mode, struct error *err)
 {
-	AUTO(buf) data = BUF_INIT(NOTE_LIMIT);
+	AUTO(buf) data = BUF_INIT(TEXT_LIMIT);
 	bool ok = file_read(from, &data, err) &&
 	    file_create(to, buf_bytes(&data), mode, err);
 
@@ -369,10 +481,12 @@ copy_key(struct restore *r, struct error *err)
 static bool
 copy_texts(struct restore *r, struct error *err)
 {
-	static const char *const names[] = {CONFIG_FILE, "vkey"};
+	const char *policy =
+	    config_own_file(&r->witnesses.config, "witness-policy");
+	const char *const names[] = {CONFIG_FILE, "vkey", policy};
 	bool ok = true;
 
-	for (size_t i = 0; ok && i < 2; i++) {
+	for (size_t i = 0; ok && i < (policy ? 3 : 2); i++) {
 		char *from = path_join(r->backup, names[i]);
 		char *to = path_join(r->config.dir, names[i]);
 
@@ -383,15 +497,47 @@ copy_texts(struct restore *r, struct error *err)
 	return ok;
 }
 
+/* Way (b): the operator says that nothing was shown without a quorum, and the
+ * backup's configuration does not say otherwise. */
+static bool
+ask_witnesses(struct restore *r, struct error *err)
+{
+	if (!arguments_value(r->arguments, "required-since-backup"))
+		return true;
+	if (r->witnesses.config.witness_mode != CONFIG_WITNESS_REQUIRED)
+		return error_set(err, ERR_USAGE,
+		    "--required-since-backup, but the backup's configuration "
+		    "does not say witness-mode = required");
+	return restore_witnesses_confirm(&r->witnesses, &r->vkey,
+	    bytes_of(r->largest->note, r->largest->note_len), r->copy.tree,
+	    &r->confirmed, &r->cosigned, err);
+}
+
 /* Whether it may never sign again; else it needs its key. */
 static bool
-decide(const struct restore *r, bool *frozen, struct error *err)
+decide(struct restore *r, bool *frozen, struct error *err)
 {
-	*frozen = r->read_only || !r->guard || r->guard_state.frozen ||
-	    r->largest->head.size > r->guard->head.size;
+	bool survived =
+	    r->guard && r->largest->head.size <= r->guard->head.size;
+
+	*frozen = r->read_only || r->guard_state.frozen;
+	if (!*frozen && !survived && !ask_witnesses(r, err))
+		return false;
+	*frozen |= !survived && !r->confirmed;
 	return *frozen || r->key ||
 	    error_set(err, ERR_USAGE,
-		"--key PEM is missing: the guard survived, so the log goes on");
+		"--key PEM is missing: %s, so the log goes on",
+		survived ? "the guard survived" : "the witnesses agree");
+}
+
+/* What the witnesses cosigned is what is shown first. */
+static bool
+keep_cosigned(struct restore *r, struct error *err)
+{
+	return r->cosigned.len == 0 ||
+	    (buf_ok(&r->cosigned, err) &&
+		cosigned_write(
+		    r->config.database, buf_bytes(&r->cosigned), err));
 }
 
 static bool
@@ -399,8 +545,11 @@ restore(struct restore *r, bool *frozen, uint64_t *size, struct error *err)
 {
 	bool ok;
 
-	if (!log_vkey_read(r->backup, &r->vkey, err) || !copy_key(r, err) ||
-	    !collect(r, err) || !folder_create(r->config.database, 0700, err) ||
+	if (!log_vkey_read(r->backup, &r->vkey, err) ||
+	    !restore_witnesses_open(
+		r->backup, r->policy, &r->vkey, &r->witnesses, err) ||
+	    !copy_key(r, err) || !collect(r, err) ||
+	    !folder_create(r->config.database, 0700, err) ||
 	    !store_sqlite.create(r->config.database, err))
 		return false;
 	r->store = store_sqlite.open(r->config.database, false, err);
@@ -408,7 +557,7 @@ restore(struct restore *r, bool *frozen, uint64_t *size, struct error *err)
 	    copy_backup(r, err) && fetch_missing(r, err) &&
 	    check_heads(r, err) && decide(r, frozen, err) &&
 	    store_sqlite.settle(r->store, err) && copy_texts(r, err) &&
-	    make_guard(r, *frozen, err);
+	    keep_cosigned(r, err) && make_guard(r, *frozen, err);
 	if (ok)
 		*size = tree_size(r->copy.tree);
 	copy_release(&r->copy);
@@ -422,10 +571,15 @@ read_arguments(const struct arguments *a, struct restore *r, struct error *err)
 {
 	bool empty;
 
+	buf_init(&r->cosigned, COSIGNED_MAX);
 	r->arguments = a;
 	r->backup = arguments_value(a, "from-backup");
 	r->key = arguments_value(a, "key");
 	r->url = arguments_value(a, "from");
+	/* A file of the caller's, not of the new log's folder. */
+	for (size_t i = 0; i < a->flag_count; i++)
+		if (strncmp(a->flags[i], "witness-policy=", 15) == 0)
+			r->policy = a->flags[i] + 15;
 	r->read_only = arguments_value(a, "read-only");
 	if (!r->backup)
 		return error_set(
@@ -442,7 +596,7 @@ int
 cmd_restore(int argc, char **argv, struct error *err)
 {
 	static const char *const own[] = {"from-backup=", "key=", "guard=*",
-	    "from=", "seen=*", "read-only", NULL};
+	    "from=", "seen=*", "read-only", "required-since-backup", NULL};
 	struct restore *r = calloc(1, sizeof(*r));
 	struct arguments a = {0};
 	bool frozen = true;
@@ -459,9 +613,14 @@ cmd_restore(int argc, char **argv, struct error *err)
 		    frozen ? "No guard proves that nothing more was signed, so "
 			     "this log is frozen: reads only. Make a new one: "
 			     "mtlogd init --follows"
-			   : "The guard survived: the log goes on.");
-	if (r)
+			: r->confirmed
+			? "The witnesses know nothing beyond: the log goes on."
+			: "The guard survived: the log goes on.");
+	if (r) {
 		config_release(&r->config);
+		restore_witnesses_release(&r->witnesses);
+		buf_release(&r->cosigned);
+	}
 	free(r);
 	arguments_release(&a);
 	return ok ? 0 : -1;

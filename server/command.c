@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/command.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static bool
@@ -82,6 +84,20 @@ read_option(
 	return true;
 }
 
+/* An option, or an operand where there may be some; false without an error: no
+ * option. */
+static bool
+read_word(
+    struct arguments *out, char **argv, int left, int *used, struct error *err)
+{
+	int operand = own_option(out, COMMAND_OPERANDS, 1);
+
+	if (strncmp(argv[0], "--", 2) == 0 && argv[0][2])
+		return read_option(out, argv, left, used, err);
+	*used = 1;
+	return operand >= 0 && add_own(out, operand, argv[0], err);
+}
+
 bool
 arguments_read(int argc, char **argv, const char *const *own,
     struct arguments *out, struct error *err)
@@ -90,16 +106,17 @@ arguments_read(int argc, char **argv, const char *const *own,
 
 	*out = (struct arguments){.own = own};
 	for (int i = 1; i < argc; i += used) {
-		if (strncmp(argv[i], "--", 2) != 0 || !argv[i][2])
-			return error_set(err, ERR_USAGE,
-			    "\"%s\" is not an option; see mtlogd %s --help",
-			    argv[i], argv[0]);
-		if (!read_option(out, argv + i, argc - i, &used, err))
-			return false;
+		if (!read_word(out, argv + i, argc - i, &used, err))
+			return err->code == ERR_NONE
+			    ? error_set(err, ERR_USAGE,
+				  "\"%s\" is not an option; see %s %s --help",
+				  argv[i], program_invocation_short_name,
+				  argv[0])
+			    : false;
 	}
 	if (!out->dir)
 		return error_set(err, ERR_USAGE,
-		    "--dir DIR is missing: the folder of the log");
+		    "--dir DIR is missing: the folder to work in");
 	return true;
 }
 
@@ -146,4 +163,65 @@ command_config(const struct arguments *a, struct config *out, struct error *err)
 	log_setup(
 	    (enum log_format)out->log_format, (enum log_level)out->log_level);
 	return true;
+}
+
+/* The program around its commands. */
+
+static void
+usage(const struct command_table *t, FILE *out)
+{
+	(void)fprintf(out, "%s: %s\n\n", t->program, t->about);
+	for (size_t i = 0; i < t->count; i++)
+		(void)fprintf(out, "  %s %-8s %s\n      %s\n", t->program,
+		    t->commands[i].name, t->commands[i].arguments,
+		    t->commands[i].help);
+	(void)fprintf(out, "\n  %s --version\n\n%s\n", t->program, t->see);
+}
+
+static bool
+is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
+	    strcmp(word, "help") == 0;
+}
+
+static int
+run(const struct command_table *t, const struct command *c, int argc,
+    char **argv)
+{
+	struct error err = {0};
+	int code;
+
+	for (int a = 1; a < argc; a++)
+		if (is_help(argv[a])) {
+			(void)printf("usage: %s %s %s\n\n%s\n", t->program,
+			    c->name, c->arguments, c->help);
+			return 0;
+		}
+	code = c->run(argc, argv, &err);
+	if (err.code != ERR_NONE)
+		(void)fprintf(
+		    stderr, "%s %s: %s\n", t->program, c->name, err.text);
+	if (err.code == ERR_USAGE || err.code == ERR_SYNTAX)
+		return EXIT_USAGE;
+	return code < 0 ? EXIT_FOUND : code;
+}
+
+int
+command_main(const struct command_table *t, int argc, char **argv)
+{
+	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+		(void)printf("%s %s\n", t->program, MTLOG_VERSION);
+		return 0;
+	}
+	if (argc < 2 || is_help(argv[1])) {
+		usage(t, argc < 2 ? stderr : stdout);
+		return argc < 2 ? EXIT_USAGE : 0;
+	}
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(argv[1], t->commands[i].name) == 0)
+			return run(t, &t->commands[i], argc - 1, argv + 1);
+	(void)fprintf(stderr, "%s: there is no command \"%s\"; see %s --help\n",
+	    t->program, argv[1], t->program);
+	return EXIT_USAGE;
 }

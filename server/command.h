@@ -28,6 +28,9 @@ struct arguments {
 	size_t given_count;
 };
 
+/* In `own`: words that are no options are taken, under the name "@". */
+#define COMMAND_OPERANDS "@=*"
+
 /*
  * arguments_read takes `argv` apart; `own` are the options that only this
  * command has, NULL-ended: "to=" wants a value, "seen=*" may be repeated,
@@ -50,6 +53,27 @@ bool command_config(
 /* One command: its exit code, or -1 with `err` set. */
 typedef int command_run(int argc, char **argv, struct error *err);
 
+struct command {
+	const char *name;
+	command_run *run;
+	const char *arguments;
+	const char *help;
+};
+
+/* A program that is a list of commands. `see` names its manuals. */
+struct command_table {
+	const char *program;
+	const char *about;
+	const struct command *commands;
+	size_t count;
+	const char *see;
+};
+
+/* command_main is such a program's main: help, version, one command; its exit
+ * code. */
+int command_main(const struct command_table *t, int argc, char **argv);
+
+/* Those of mtlogd. */
 command_run cmd_init, cmd_serve, cmd_check, cmd_fsck, cmd_backup, cmd_restore,
     cmd_freeze, cmd_status, cmd_envelope;
 

@@ -380,6 +380,23 @@ check_rules(const struct config *c, struct error *err)
 }
 
 static bool
+check_witnesses(
+    const struct config *c, void (*warning)(const char *), struct error *err)
+{
+	bool off = c->witness_mode == CONFIG_WITNESS_OFF;
+	bool any = c->witness_policy && c->witness_policy[0];
+
+	if (!off && !any)
+		return error_set(err, ERR_USAGE,
+		    "witness-mode wants witnesses: say witness-policy = FILE, "
+		    "which names them and their quorum");
+	if (off && any && warning)
+		warning("there is a witness-policy, but witness-mode = off: "
+			"no witness is asked");
+	return true;
+}
+
+static bool
 check_limits(const struct config *c, struct error *err)
 {
 	if (c->max_connections_per_client > c->max_connections)
@@ -416,7 +433,7 @@ config_check(
 		    "is what you want, or listen on 127.0.0.1",
 		    c->listen);
 	if (!check_rules(c, err) || !check_places(c, err) ||
-	    !check_limits(c, err))
+	    !check_limits(c, err) || !check_witnesses(c, warning, err))
 		return false;
 	if (!warning)
 		return true;

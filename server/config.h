@@ -2,8 +2,6 @@
 #ifndef MTLOG_SERVER_CONFIG_H
 #define MTLOG_SERVER_CONFIG_H
 
-#include <stdio.h>
-
 #include "core/base/buf.h"
 #include "core/base/error.h"
 #include "io/log.h"
@@ -35,6 +33,10 @@ struct config_list {
 
 enum { CONFIG_ADMIT_ANYONE, CONFIG_ADMIT_RULES }; /* struct config's `admit` */
 
+/* struct config's `witness_mode`: whether a quorum of witnesses decides what
+ * the current checkpoint is, and also what is shown at all. */
+enum { CONFIG_WITNESS_OFF, CONFIG_WITNESS_OPEN, CONFIG_WITNESS_REQUIRED };
+
 /*
  * The server's configuration: constant once loaded, but for config_apply.
  * Strings are owned; paths are already joined to the log's folder. Sizes in
@@ -65,8 +67,12 @@ struct config {
 	uint64_t max_body;
 	uint64_t workers; /* 0: one a processor */
 	uint64_t http_threads, cache_size;
-	int log_format; /* enum log_format */
-	int log_level;	/* enum log_level */
+	int witness_mode;     /* CONFIG_WITNESS_… */
+	char *witness_policy; /* "" = none */
+	uint64_t witness_interval_ms, witness_timeout_ms;
+	struct config_list witness_options; /* see server/rule_text.h */
+	int log_format;			    /* enum log_format */
+	int log_level;			    /* enum log_level */
 
 	/* What config_load was given, for config_reload. */
 	char *file;
@@ -127,24 +133,5 @@ void config_apply(
 /* config_from_flags is config_load without a file: for `init`. */
 bool config_from_flags(const char *dir, const char *const *flags,
     struct config *out, struct error *err) MUST_USE;
-
-/*
- * config_write_default writes the commented file for a new log: every key with
- * its help and range; what differs from the default is set. Loaded from the
- * same folder it gives an equal configuration. ERR_CONFLICT, ERR_IO.
- */
-bool config_write_default(
-    const char *path, const struct config *c, struct error *err) MUST_USE;
-
-/* config_key tells the n-th key's name, default and help; false at the end. */
-bool config_key(
-    size_t n, const char **name, const char **fallback, const char **help);
-
-/*
- * config_print_keys prints a line for each key, columns by tabs: name, kind,
- * default ("-": none), range or choices ("-": any), "reload" or "restart",
- * "once" or "repeatable", help.
- */
-void config_print_keys(FILE *out);
 
 #endif

@@ -88,9 +88,20 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     {"log-level", KEY_CHOICE, AT(log_level), "info", .reload = true,
 	.choices = "error warn info debug",
 	.help = "least grave event that is written"},
-    {"witness-mode", KEY_CHOICE, 0, "off", .choices = "off",
-	.later = "open required",
-	.help = "whether witnesses cosign checkpoints"},
+    {"witness-mode", KEY_CHOICE, AT(witness_mode), "off",
+	.choices = "off open required",
+	.help = "whether the checkpoint, or every answer, waits for witnesses"},
+    {"witness-policy", KEY_PATH, AT(witness_policy), "", .optional = true,
+	.help = "file of witnesses, groups and their quorum (tlog-policy)"},
+    {"witness-interval", KEY_MILLISECONDS, AT(witness_interval_ms), "1000",
+	.min = 50, .max = 3600000,
+	.help = "least time between two requests to one witness"},
+    {"witness-timeout", KEY_SECONDS, AT(witness_timeout_ms), "5", .min = 1,
+	.max = 60, .help = "time in which a witness must have answered"},
+    {"witness-option", KEY_WITNESSES, AT(witness_options), "", .optional = true,
+	.max = CONFIG_LIST_MAX,
+	.help = "for one witness: NAME [interval=MS] [timeout=S] "
+		"[monitoring=URL]"},
 };
 
 bool
@@ -98,7 +109,8 @@ config_key_repeats(const struct config_key *k)
 {
 	return k->kind == KEY_PROXIES || k->kind == KEY_PATHS ||
 	    k->kind == KEY_VKEYS || k->kind == KEY_SIGNERS ||
-	    k->kind == KEY_IDENTITIES || k->kind == KEY_TOKENS;
+	    k->kind == KEY_IDENTITIES || k->kind == KEY_TOKENS ||
+	    k->kind == KEY_WITNESSES;
 }
 
 static size_t

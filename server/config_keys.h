@@ -14,9 +14,10 @@ enum key_kind {
 	KEY_PATH,
 	KEY_PATHS,	/* list */
 	KEY_VKEYS,	/* list */
-	KEY_SIGNERS,	/* list; this and the next two: server/rule_text.h */
+	KEY_SIGNERS,	/* list; this and the next three: server/rule_text.h */
 	KEY_IDENTITIES, /* list */
 	KEY_TOKENS,	/* list */
+	KEY_WITNESSES,	/* list */
 	KEY_SIZE,
 	KEY_COUNT,
 	KEY_SECONDS, /* kept as milliseconds */
@@ -35,13 +36,12 @@ struct config_key {
 	uint64_t min, max;   /* of a list: how many values; 0: 8 */
 	const char *unit;    /* of KEY_COUNT */
 	const char *choices; /* of KEY_CHOICE, separated by spaces */
-	const char *later;   /* choices of other versions */
 	const char *help;
 };
 
 extern const struct config_key config_keys[];
 
-#define CONFIG_KEYS	34
+#define CONFIG_KEYS	38
 #define CONFIG_NAME_MAX 40
 
 /* config_key_repeats tells whether a key takes several values. */
@@ -71,6 +71,10 @@ bool config_text_clean(
 /* config_value_format appends a value as a file has it (a list's n-th). */
 void config_value_format(const struct config_key *k, const struct config *c,
     size_t n, struct buf *out);
+
+/* config_value_relative is a KEY_PATH's value as a file has it. */
+const char *config_value_relative(
+    const struct config_key *k, const struct config *c);
 
 /* config_value_count: 1, or how many values a list has. */
 size_t config_value_count(const struct config_key *k, const struct config *c);

@@ -153,6 +153,22 @@ token_valid(const char *text)
 	return rule_token_parse(bytes_str(text), &t);
 }
 
+static bool
+witness_valid(const char *text)
+{
+	struct rule_witness w;
+	char url[2048];
+
+	if (!rule_witness_parse(bytes_str(text), &w) ||
+	    w.monitoring.len >= sizeof(url))
+		return false;
+	if (w.monitoring.len == 0)
+		return true;
+	memcpy(url, w.monitoring.ptr, w.monitoring.len);
+	url[w.monitoring.len] = '\0';
+	return url_valid(url);
+}
+
 /* What a text of a kind must be; a path may be anything. */
 static const struct {
 	bool (*valid)(const char *text);
@@ -179,6 +195,10 @@ static const struct {
     [KEY_TOKENS] = {token_valid,
 	"NAME, NAME/* or *, a number of entries a day, and the name of a "
 	"file, separated by blanks"},
+    [KEY_WITNESSES] = {witness_valid,
+	"a witness's name, perhaps interval= and milliseconds (50 to "
+	"3600000), timeout= and seconds (1 to 60), monitoring= and a URL, in "
+	"this order, separated by blanks"},
 };
 
 /* An owned copy of the value as it is kept; NULL with `err` set. */
@@ -335,11 +355,6 @@ choice_set(const struct config_key *k, struct bytes value, struct config *c,
 			*(int *)field(c, k) = n;
 		return true;
 	}
-	if (word_find(k->later, value) >= 0)
-		return error_set(err, ERR_SYNTAX,
-		    "%s = %.*s is not supported by this version, which knows "
-		    "only: %s",
-		    k->name, (int)value.len, value.ptr, k->choices);
 	return error_set(
 	    err, ERR_SYNTAX, "%s wants one of: %s", k->name, k->choices);
 }
@@ -373,6 +388,7 @@ config_value_set(const struct config_key *k, struct bytes value,
 	case KEY_SIGNERS:
 	case KEY_IDENTITIES:
 	case KEY_TOKENS:
+	case KEY_WITNESSES:
 		return list_add(k, value, c, err);
 	case KEY_SIZE:
 	case KEY_COUNT:
@@ -485,6 +501,12 @@ relative(const struct config *c, const char *path)
 	return *rest && *rest != '/' && *rest != ' ' ? rest : path;
 }
 
+const char *
+config_value_relative(const struct config_key *k, const struct config *c)
+{
+	return relative(c, text_of(c, k));
+}
+
 void
 config_value_format(const struct config_key *k, const struct config *c,
     size_t n, struct buf *out)
@@ -506,6 +528,7 @@ config_value_format(const struct config_key *k, const struct config *c,
 	case KEY_SIGNERS:
 	case KEY_IDENTITIES:
 	case KEY_TOKENS:
+	case KEY_WITNESSES:
 		buf_put_str(out, list->items[n]);
 		break;
 	case KEY_PATHS:
@@ -566,6 +589,7 @@ config_value_equal(
 	case KEY_SIGNERS:
 	case KEY_IDENTITIES:
 	case KEY_TOKENS:
+	case KEY_WITNESSES:
 		return list_equal(field_of(a, k), field_of(b, k));
 	case KEY_SIZE:
 	case KEY_COUNT:
@@ -618,6 +642,7 @@ config_range_format(const struct config_key *k, struct buf *out)
 	case KEY_SIGNERS:
 	case KEY_IDENTITIES:
 	case KEY_TOKENS:
+	case KEY_WITNESSES:
 		buf_put_str(out, "-");
 		break;
 	}

@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "server/config_write.h"
+
 #include "core/base/cleanup.h"
 #include "io/file.h"
 #include "server/config_keys.h"
+
+const char *
+config_own_file(const struct config *c, const char *key)
+{
+	struct error ignored = {0};
+	const struct config_key *k = config_key_find(bytes_str(key), &ignored);
+	const char *path;
+
+	if (!k || k->kind != KEY_PATH)
+		return NULL;
+	path = config_value_relative(k, c);
+	return path[0] && !strchr(path, '/') ? path : NULL;
+}
 
 void
 config_format(const struct config *c, struct buf *out)
@@ -97,6 +112,7 @@ static const char *const kind_names[] = {
     [KEY_SIGNERS] = "key",
     [KEY_IDENTITIES] = "identity",
     [KEY_TOKENS] = "token",
+    [KEY_WITNESSES] = "witness",
     [KEY_SIZE] = "size",
     [KEY_COUNT] = "number",
     [KEY_SECONDS] = "seconds",

@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/clock.h"
@@ -20,14 +18,17 @@
 #include "server/api/api.h"
 #include "server/api/reply.h"
 #include "server/bundle_work.h"
+#include "server/descriptors.h"
 #include "server/disk.h"
 #include "server/metrics.h"
 #include "server/recover.h"
 #include "server/serving.h"
 #include "server/signed_head.h"
+#include "server/witnessing.h"
 
-#define DRAIN_MS 9000 /* of the ten seconds that TERM may take */
-#define TICK_MS	 500
+#define DRAIN_MS	9000 /* of the ten seconds that TERM may take */
+#define DRAIN_QUORUM_MS 2000 /* of these, for witnesses */
+#define TICK_MS		500
 
 /* Everything that runs, in the order it is made; closed in the reverse. */
 struct daemon {
@@ -53,6 +54,7 @@ struct daemon {
 	struct rules *rules;
 	struct quota *quota;
 	struct admit *admit;
+	struct witnessing *witnessing; /* NULL: witness-mode = off */
 	struct serving serving;
 	uint64_t watchdog_ns; /* when it was fed last */
 	bool index_told;      /* of its failure, once */
@@ -136,6 +138,14 @@ alarm_raised(void *arg, const char *what, const struct error *err)
 }
 
 static void
+head_signed(void *arg, struct head *head)
+{
+	struct daemon *d = arg;
+
+	witnessing_signed(d->witnessing, head);
+}
+
+static void
 ask_restart(void *arg)
 {
 	struct daemon *d = arg;
@@ -145,19 +155,6 @@ ask_restart(void *arg)
 }
 
 /* The metrics page, on a listener of its own. */
-
-/* A stat opens nothing: closing a descriptor of it would drop SQLite's locks.
- */
-static uint64_t
-wal_bytes(struct daemon *d)
-{
-	char *path = path_join(d->config->database, "log.db-wal");
-	struct stat st;
-	uint64_t n = path && stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-
-	free(path);
-	return n;
-}
 
 static void
 metrics_now(struct daemon *d, struct metrics_now *now, struct error *why)
@@ -172,12 +169,13 @@ metrics_now(struct daemon *d, struct metrics_now *now, struct error *why)
 	    .index_tail = lookup_tail(d->lookup),
 	    .index_flushes = lookup_generation(d->lookup),
 	    .cache_bytes = tree_cache_bytes(d->tree),
-	    .wal_bytes = wal_bytes(d),
+	    .wal_bytes = disk_file_bytes(d->config->database, "log.db-wal"),
 	    .sandbox = d->serving.sandbox,
 	    .signer_sandbox = d->serving.signer_sandbox,
 	};
 	now->index_size = lookup_stored(d->lookup);
 	head_release(head);
+	witnessing_metrics(d->witnessing, now);
 	pool_load(d->pool, &now->queue_entries, &now->queue_bytes);
 	(void)disk_low(d->disk, &now->disk_free);
 	httpd_stats(d->httpd, &now->http);
@@ -225,30 +223,6 @@ open_signals(struct daemon *d, struct error *err)
 	    error_set(err, ERR_IO, "signalfd: %s", strerror(errno));
 }
 
-/* Connections need descriptors; the database and the rest need a few. */
-static void
-raise_descriptors(const struct config *c)
-{
-	rlim_t want = (rlim_t)c->max_connections + 256;
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= want)
-		return;
-	l.rlim_cur = want;
-	if (l.rlim_max < want)
-		l.rlim_max = want;
-	if (setrlimit(RLIMIT_NOFILE, &l) == 0)
-		return;
-	/* Not root: as many as we may have. */
-	(void)getrlimit(RLIMIT_NOFILE, &l);
-	l.rlim_cur = l.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &l);
-	if (l.rlim_cur < want)
-		log_event(LOG_LEVEL_WARN, "few-descriptors",
-		    "max-connections needs %llu, the limit is %llu",
-		    (unsigned long long)want, (unsigned long long)l.rlim_cur);
-}
-
 static bool
 open_signer(struct daemon *d, struct error *err)
 {
@@ -280,6 +254,23 @@ open_small_parts(struct daemon *d, struct error *err)
 }
 
 static bool
+open_witnessing(struct daemon *d, struct error *err)
+{
+	struct witnessing_parts p = {
+	    .config = d->config,
+	    .log = &d->hello.vkey,
+	    .health = d->health,
+	    .restart = ask_restart,
+	    .arg = d,
+	};
+
+	if (d->config->witness_mode == CONFIG_WITNESS_OFF)
+		return true;
+	d->witnessing = witnessing_open(&p, err);
+	return d->witnessing != NULL;
+}
+
+static bool
 open_listeners(struct daemon *d, struct error *err)
 {
 	const struct config *c = d->config;
@@ -304,7 +295,7 @@ open_listeners(struct daemon *d, struct error *err)
 	    .arg = &d->api,
 	};
 
-	raise_descriptors(c);
+	descriptors_raise(c);
 	d->httpd = httpd_open(&o, err);
 	if (!d->httpd)
 		return false;
@@ -320,26 +311,16 @@ open_listeners(struct daemon *d, struct error *err)
 	return d->metrics_httpd != NULL;
 }
 
-/* "ADDR:PORT" of a listener, with the port that was really bound. */
-static void
-bound_address(const char *listen, const struct httpd *h, char *out, size_t len)
-{
-	const char *colon = strrchr(listen, ':');
-	int n = colon ? (int)(colon - listen) : (int)strlen(listen);
-
-	(void)snprintf(out, len, "http://%.*s:%u", n, listen, httpd_port(h));
-}
-
 static void
 describe(struct daemon *d)
 {
 	struct serving *s = &d->serving;
 
 	s->pid = getpid();
-	bound_address(d->config->listen, d->httpd, s->url, sizeof(s->url));
+	serving_address(s->url, d->config->listen, httpd_port(d->httpd));
 	if (d->metrics_httpd)
-		bound_address(d->config->metrics_listen, d->metrics_httpd,
-		    s->metrics, sizeof(s->metrics));
+		serving_address(s->metrics, d->config->metrics_listen,
+		    httpd_port(d->metrics_httpd));
 	(void)snprintf(s->signer_sandbox, sizeof(s->signer_sandbox), "%s",
 	    d->hello.sandbox);
 	d->api.url = d->config->url[0] ? d->config->url : s->url;
@@ -351,12 +332,17 @@ confine(struct daemon *d, struct error *err)
 	const char *const read_write[] = {d->config->database, NULL};
 	/* The configuration is read again at HUP; SQLite reads urandom. Key
 	 * and guard are the signer's alone. */
-	const char *const read_only[] = {d->config->file, "/dev/urandom", NULL};
+	const char *read_only[2 + WITNESSING_FILES + 1] = {
+	    d->config->file, "/dev/urandom"};
 	struct sandbox_options o = {
 	    .profile = SANDBOX_SERVER,
 	    .read_write = read_write,
 	    .read_only = read_only,
 	};
+
+	if (d->witnessing)
+		memcpy(
+		    read_only + 2, witnessing_files, sizeof(witnessing_files));
 
 	return sandbox_enter(
 	    &o, d->serving.sandbox, sizeof(d->serving.sandbox), err);
@@ -375,6 +361,7 @@ open_store(struct daemon *d, struct error *err)
 	    tree_open(d->backend, d->store, (size_t)d->config->cache_size, err);
 	d->index = d->tree ? index_open(folder, false, err) : NULL;
 	d->lookup = d->index ? lookup_open(d->index, err) : NULL;
+	witnessing_tree(d->witnessing, d->tree);
 	return d->lookup != NULL;
 }
 
@@ -389,6 +376,8 @@ recover_parts_of(struct daemon *d)
 	    .hello = &d->hello,
 	    .index = d->index,
 	    .lookup = d->lookup,
+	    .ask = d->witnessing ? witnessing_ask : NULL,
+	    .arg = d->witnessing,
 	};
 }
 
@@ -400,6 +389,7 @@ recover(struct daemon *d, struct error *err)
 
 	if (!recover_log(&parts, &r, err))
 		return false;
+	witnessing_begin(d->witnessing, r.head);
 	if (r.head)
 		head_publish(d->heads, r.head);
 	log_event(r.found == RECOVER_LATCH ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
@@ -407,7 +397,7 @@ recover(struct daemon *d, struct error *err)
 	    r.sentence);
 	d->wants_space = r.unsettled && r.found == RECOVER_LATCH;
 	d->unsettled = r.unsettled;
-	if (d->wants_space)
+	if (d->wants_space || r.unasked)
 		health_set(
 		    d->health, HEALTH_RESTARTING, true, "%s", r.sentence);
 	else if (r.found == RECOVER_LATCH)
@@ -416,6 +406,8 @@ recover(struct daemon *d, struct error *err)
 	if (d->hello.state.frozen)
 		health_set(d->health, HEALTH_FROZEN, true,
 		    "this log has been frozen; switch to its successor");
+	if (r.unasked)
+		witnessing_restart(d->witnessing);
 	return true;
 }
 
@@ -424,6 +416,10 @@ open_workers(struct daemon *d, struct error *err)
 {
 	const struct config *c = d->config;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	/* Nothing else is shown where a quorum is required. */
+	struct head_slot *shown = witnessing_required(d->witnessing)
+	    ? witnessing_slot(d->witnessing)
+	    : d->heads;
 	struct sequencer_parts s = {
 	    .tree = d->tree,
 	    .backend = d->backend,
@@ -436,6 +432,7 @@ open_workers(struct daemon *d, struct error *err)
 	    .batch_max = (size_t)c->batch_max,
 	    .gather_ms = (unsigned)c->gather_ms,
 	    .may_write = may_write,
+	    .signed_head = head_signed,
 	    .report = report_batch,
 	    .alarm = alarm_raised,
 	    .restart = ask_restart,
@@ -444,7 +441,10 @@ open_workers(struct daemon *d, struct error *err)
 	struct admit_parts a = {
 	    .tree = d->tree,
 	    .lookup = d->lookup,
-	    .heads = d->heads,
+	    .heads = shown,
+	    .quorum = witnessing_required(d->witnessing),
+	    .quorum_wait_ms = c->submit_timeout_ms / 10 * 9,
+	    .open_max = (size_t)c->max_connections / 2,
 	    .health = d->health,
 	    .vkey = d->hello.vkey,
 	    .backend = d->backend,
@@ -470,7 +470,10 @@ open_workers(struct daemon *d, struct error *err)
 	d->api.tree = d->tree;
 	d->api.backend = d->backend;
 	d->api.lookup = d->lookup;
-	d->api.heads = d->heads;
+	d->api.heads = shown;
+	d->api.cosigned = witnessing_slot(d->witnessing);
+	d->api.witnessing = d->witnessing;
+	witnessing_admit(d->witnessing, d->admit);
 	d->api.health = d->health;
 	d->api.vkey = d->hello.vkey;
 	d->api.former = (const char *const *)d->config->former_logs.items;
@@ -574,6 +577,8 @@ tick(struct daemon *d)
 	bool low = watch_disk(d);
 
 	watch_index(d);
+	witnessing_tick(d->witnessing);
+	admit_expire(d->admit);
 	log_tick();
 	if (d->wants_space && !low)
 		ask_restart(d);
@@ -624,13 +629,18 @@ finish(struct daemon *d)
 	if (d->health)
 		health_set(d->health, HEALTH_DRAINING, true,
 		    "the server is shutting down; submit again in a moment");
-	if (d->httpd && d->serving.pid)
-		httpd_drain(d->httpd, DRAIN_MS);
+	if (d->httpd && d->serving.pid) {
+		httpd_drain(d->httpd, DRAIN_QUORUM_MS);
+		admit_hurry(d->admit);
+		httpd_drain(d->httpd, DRAIN_MS - DRAIN_QUORUM_MS);
+	}
 	/* Closed first: from here on nobody brings anything to the workers. */
 	httpd_close(d->metrics_httpd);
 	httpd_close(d->httpd);
+	witnessing_stop(d->witnessing);
 	admit_close(d->admit);
 	sequencer_close(d->sequencer);
+	witnessing_close(d->witnessing);
 	pool_close(d->pool);
 	lookup_close(d->lookup);
 	index_close(d->index);
@@ -667,7 +677,7 @@ daemon_run(struct config *config, struct error *err)
 	/* The signer is forked before anything that it must not inherit. */
 	ok = log_local(config, err) && open_signer(&d, err) &&
 	    open_signals(&d, err) && open_small_parts(&d, err) &&
-	    open_listeners(&d, err);
+	    open_witnessing(&d, err) && open_listeners(&d, err);
 	if (ok)
 		describe(&d);
 	ok = ok && confine(&d, err) && open_store(&d, err) &&

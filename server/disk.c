@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "io/clock.h"
+#include "io/file.h"
 
 #define LOOK_EVERY_NS 250000000u
 #define FULL_FOR_NS   10000000000u
@@ -102,4 +104,15 @@ disk_mark(struct disk *d, uint64_t low_water)
 	d->mark = low_water;
 	d->looked = false;
 	(void)pthread_mutex_unlock(&d->lock);
+}
+
+uint64_t
+disk_file_bytes(const char *folder, const char *name)
+{
+	char *path = path_join(folder, name);
+	struct stat st;
+	uint64_t n = path && stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+
+	free(path);
+	return n;
 }

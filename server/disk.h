@@ -29,4 +29,8 @@ void disk_full(struct disk *d);
  * log stays what it was. */
 void disk_mark(struct disk *d, uint64_t low_water);
 
+/* disk_file_bytes is a file's size, 0 if it is not there. It opens nothing:
+ * closing a descriptor of the database would drop SQLite's locks. */
+uint64_t disk_file_bytes(const char *folder, const char *name);
+
 #endif

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "server/guard.h"
+#include "core/tlog/note.h"
 
 struct head_slot {
 	pthread_mutex_t lock;
@@ -21,6 +21,17 @@ head_free(struct httpd_body *b)
 	free(h);
 }
 
+/* FNV-1a: the same head may be cosigned anew, in as many bytes. */
+static uint64_t
+fingerprint(struct bytes note)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < note.len; i++)
+		h = (h ^ note.ptr[i]) * 0x100000001b3;
+	return h;
+}
+
 struct head *
 head_new(uint64_t size, const struct hash *root, struct bytes note)
 {
@@ -30,7 +41,7 @@ head_new(uint64_t size, const struct hash *root, struct bytes note)
 		return NULL;
 	h->size = size;
 	h->root = *root;
-	buf_init(&h->note, GUARD_NOTE_MAX);
+	buf_init(&h->note, NOTE_MAX_LEN);
 	buf_put(&h->note, note);
 	h->body = (struct httpd_body){
 	    .data = buf_bytes(&h->note),
@@ -38,8 +49,9 @@ head_new(uint64_t size, const struct hash *root, struct bytes note)
 	    .free = head_free,
 	};
 	(void)snprintf(h->etag, sizeof(h->etag),
-	    "\"%llu-%02x%02x%02x%02x-%zu\"", (unsigned long long)size,
-	    root->b[0], root->b[1], root->b[2], root->b[3], note.len);
+	    "\"%llu-%02x%02x%02x%02x-%016llx\"", (unsigned long long)size,
+	    root->b[0], root->b[1], root->b[2], root->b[3],
+	    (unsigned long long)fingerprint(note));
 	if (h->note.failed) {
 		head_free(&h->body);
 		return NULL;

@@ -25,6 +25,8 @@ static const struct {
     [HEALTH_FROZEN] = {"log-frozen", ERR_DENIED},
     [HEALTH_DISK_LOW] = {"disk-low", ERR_UNAVAILABLE},
     [HEALTH_INDEX_BEHIND] = {"index-behind", ERR_UNAVAILABLE},
+    [HEALTH_UNASKED] = {"witnesses-unasked", ERR_UNAVAILABLE},
+    [HEALTH_QUORUM_BEHIND] = {"quorum-behind", ERR_UNAVAILABLE},
     [HEALTH_DRAINING] = {"draining", ERR_UNAVAILABLE},
 };
 
@@ -35,6 +37,8 @@ static const enum health_condition by_gravity[] = {
     HEALTH_RESTARTING,
     HEALTH_STARTING,
     HEALTH_DRAINING,
+    HEALTH_UNASKED,
+    HEALTH_QUORUM_BEHIND,
     HEALTH_DISK_LOW,
     HEALTH_INDEX_BEHIND,
 };

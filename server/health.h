@@ -10,13 +10,15 @@
  * process lives: doubt about what was signed ends with a person.
  */
 enum health_condition {
-	HEALTH_STARTING,     /* recovery is not finished */
-	HEALTH_LATCHED,	     /* doubt: reads only until someone looked */
-	HEALTH_RESTARTING,   /* storage or signer failed; the process ends */
-	HEALTH_FROZEN,	     /* no new entries ever (405) */
-	HEALTH_DISK_LOW,     /* read-only until there is space */
-	HEALTH_INDEX_BEHIND, /* the index tail is full */
-	HEALTH_DRAINING,     /* TERM arrived */
+	HEALTH_STARTING,      /* recovery is not finished */
+	HEALTH_LATCHED,	      /* doubt: reads only until someone looked */
+	HEALTH_RESTARTING,    /* storage or signer failed; the process ends */
+	HEALTH_FROZEN,	      /* no new entries ever (405) */
+	HEALTH_DISK_LOW,      /* read-only until there is space */
+	HEALTH_INDEX_BEHIND,  /* the index tail is full */
+	HEALTH_UNASKED,	      /* witnesses have not answered since the start */
+	HEALTH_QUORUM_BEHIND, /* too much waits for the witnesses */
+	HEALTH_DRAINING,      /* TERM arrived */
 	HEALTH_CONDITIONS
 };
 

@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "server/command.h"
 
-static const struct {
-	const char *name;
-	command_run *run;
-	const char *arguments;
-	const char *help;
-} commands[] = {
+static const struct command commands[] = {
     {"init", cmd_init,
 	"--dir DIR --origin NAME [--listen ADDR:PORT]\n"
 	"                    [--key-type ed25519|p256] [--follows OLD-DIR]",
@@ -29,7 +21,7 @@ static const struct {
     {"restore", cmd_restore,
 	"--dir DIR --from-backup FOLDER [--key PEM]\n"
 	"                    [--guard FILE]... [--from URL] [--seen FILE]...\n"
-	"                    [--read-only]",
+	"                    [--read-only] [--required-since-backup]",
 	"make a log again out of a backup, if that is safe"},
     {"envelope", cmd_envelope, "drop S --dir DIR --yes",
 	"erase the envelope S for ever, but not that it was there"},
@@ -37,65 +29,16 @@ static const struct {
 	"end the log for ever: nothing new is signed"},
 };
 
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-static void
-usage(FILE *out)
-{
-	(void)fputs(
-	    "mtlogd: a transparency log server for signed models\n\n", out);
-	for (size_t i = 0; i < COMMANDS; i++)
-		(void)fprintf(out, "  mtlogd %-8s %s\n      %s\n",
-		    commands[i].name, commands[i].arguments, commands[i].help);
-	(void)fputs("\n  mtlogd --version\n\nSee mtlogd(8) and "
-		    "mtlogd.conf(5).\n",
-	    out);
-}
-
-static bool
-is_help(const char *word)
-{
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
-	    strcmp(word, "help") == 0;
-}
-
-static int
-run(size_t i, int argc, char **argv)
-{
-	struct error err = {0};
-	int code;
-
-	for (int a = 1; a < argc; a++)
-		if (is_help(argv[a])) {
-			(void)printf("usage: mtlogd %s %s\n\n%s\n",
-			    commands[i].name, commands[i].arguments,
-			    commands[i].help);
-			return 0;
-		}
-	code = commands[i].run(argc, argv, &err);
-	if (err.code != ERR_NONE)
-		(void)fprintf(
-		    stderr, "mtlogd %s: %s\n", commands[i].name, err.text);
-	if (err.code == ERR_USAGE || err.code == ERR_SYNTAX)
-		return EXIT_USAGE;
-	return code < 0 ? EXIT_FOUND : code;
-}
-
 int
 main(int argc, char **argv)
 {
-	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
-		(void)printf("mtlogd %s\n", MTLOG_VERSION);
-		return 0;
-	}
-	if (argc < 2 || is_help(argv[1])) {
-		usage(argc < 2 ? stderr : stdout);
-		return argc < 2 ? EXIT_USAGE : 0;
-	}
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return run(i, argc - 1, argv + 1);
-	(void)fprintf(stderr,
-	    "mtlogd: there is no command \"%s\"; see mtlogd --help\n", argv[1]);
-	return EXIT_USAGE;
+	static const struct command_table table = {
+	    .program = "mtlogd",
+	    .about = "a transparency log server for signed models",
+	    .commands = commands,
+	    .count = sizeof(commands) / sizeof(commands[0]),
+	    .see = "See mtlogd(8) and mtlogd.conf(5).",
+	};
+
+	return command_main(&table, argc, argv);
 }

@@ -480,6 +480,65 @@ put_started(const struct family *f, struct metrics *m,
 	buf_printf(out, "%s %lld\n", f->name, (long long)m->started_s);
 }
 
+static void
+put_witness_requests(const struct family *f, struct metrics *m,
+    const struct metrics_now *now, struct buf *out)
+{
+	(void)m;
+	for (size_t i = 0; i < now->witness_count; i++)
+		for (int r = 0; r < WITNESS_RESULTS; r++) {
+			buf_printf(out, "%s{witness=\"", f->name);
+			put_label_value(out, now->witnesses[i].name);
+			buf_printf(out, "\",result=\"%s\"} %llu\n",
+			    witness_result_name((enum witness_result)r),
+			    (unsigned long long)now->witnesses[i].results[r]);
+		}
+}
+
+/* One number of each witness: `f->at` says which. */
+static void
+put_witnesses(const struct family *f, struct metrics *m,
+    const struct metrics_now *now, struct buf *out)
+{
+	(void)m;
+	for (size_t i = 0; i < now->witness_count; i++) {
+		const struct witness_stats *w = &now->witnesses[i];
+		uint64_t n;
+
+		memcpy(&n, (const char *)w + f->at, sizeof(n));
+		put_sample(f, "witness", w->name, n, out);
+	}
+}
+
+static void
+put_witness_took(const struct family *f, struct metrics *m,
+    const struct metrics_now *now, struct buf *out)
+{
+	(void)m;
+	for (size_t i = 0; i < now->witness_count; i++) {
+		const struct witness_stats *w = &now->witnesses[i];
+
+		buf_printf(out, "%s{witness=\"", f->name);
+		put_label_value(out, w->name);
+		buf_printf(out, "\"} %llu.%09llu\n",
+		    (unsigned long long)(w->took_ns / 1000000000),
+		    (unsigned long long)(w->took_ns % 1000000000));
+	}
+}
+
+static void
+put_uncosigned(const struct family *f, struct metrics *m,
+    const struct metrics_now *now, struct buf *out)
+{
+	(void)m;
+	buf_printf(out, "%s %llu.%09llu\n", f->name,
+	    (unsigned long long)(now->uncosigned_ns / 1000000000),
+	    (unsigned long long)(now->uncosigned_ns % 1000000000));
+}
+
+#define OF_WITNESS(field)                                                      \
+	put_witnesses, offsetof(struct witness_stats, field), 0
+
 #define NOW(field)                                                             \
 	put_now, offsetof(struct metrics_now, field),                          \
 	    sizeof(((struct metrics_now *)0)->field)
@@ -496,6 +555,25 @@ static const struct family families[] = {
 	put_conditions, 0, 0},
     {"mtlog_tree_size", "gauge", "Entries of the log by stage.", put_sizes, 0,
 	0},
+    {"mtlog_uncosigned_entries", "gauge",
+	"Entries that are signed and wait for a quorum of witnesses.",
+	NOW(uncosigned)},
+    {"mtlog_uncosigned_seconds", "gauge",
+	"How long the oldest of them has waited.", put_uncosigned, 0, 0},
+    {"mtlog_quorum_time_seconds", "gauge",
+	"When a quorum cosigned last, in seconds since 1970; 0: never.",
+	NOW(quorum_time)},
+    {"mtlog_witness_requests_total", "counter",
+	"Requests to a witness by what came of them.", put_witness_requests, 0,
+	0},
+    {"mtlog_witness_size", "gauge",
+	"Tree size that a witness cosigned last, since the start.",
+	OF_WITNESS(size)},
+    {"mtlog_witness_time_seconds", "gauge",
+	"When it did, by its clock, in seconds since 1970; 0: not yet.",
+	OF_WITNESS(time)},
+    {"mtlog_witness_seconds_total", "counter",
+	"Time that all requests to a witness took.", put_witness_took, 0, 0},
     {"mtlog_submissions_total", "counter", "Submissions answered with a proof.",
 	put_submissions, 0, 0},
     {"mtlog_rejects_total", "counter", "Submissions refused, by reason.",

@@ -6,6 +6,7 @@
 #include "server/admit.h"
 #include "server/httpd.h"
 #include "server/sequencer.h"
+#include "server/witness_collect.h"
 
 /*
  * Counters of the running server, without locks on the way of a request, and
@@ -32,6 +33,12 @@ struct metrics_now {
 	uint64_t sequenced;  /* entries with an index */
 	uint64_t integrated; /* entries in the committed tree */
 	uint64_t signed_size, cosigned_size;
+	uint64_t uncosigned;	/* entries that wait for witnesses */
+	uint64_t uncosigned_ns; /* how long the oldest has */
+	uint64_t quorum_time;	/* of the last quorum, in seconds since
+					1970 */
+	size_t witness_count;
+	struct witness_stats witnesses[QUORUM_MAX_WITNESSES];
 	size_t queue_entries, queue_bytes, admission;
 	size_t index_tail;
 	uint64_t index_size; /* entries that the index file covers */

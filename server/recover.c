@@ -145,7 +145,7 @@ cut_tail(struct recovery *r, const struct error *why, struct error *err)
 	(void)say(r, RECOVER_CUT_TAIL,
 	    "dropped %llu entries that were never signed or acknowledged: %s",
 	    (unsigned long long)r->out->dropped, why->text);
-	return guard_head(r, err);
+	return true;
 }
 
 static bool
@@ -169,6 +169,7 @@ sign_forward(struct recovery *r, struct error *err)
 	if (!signer_sign(r->p->signer, r->stored, &root, &proof, r->identity,
 		&note, err))
 		return false;
+	head_release(r->out->head);
 	r->out->head = head_new(r->stored, &root, buf_bytes(&note));
 	if (!r->out->head)
 		return error_set(err, ERR_INTERNAL, "out of memory");
@@ -240,6 +241,21 @@ settle(struct recovery *r, struct error *err)
 	return r->out->unsettled || error_set(err, why.code, "%s", why.text);
 }
 
+/* What others know of this log, before it signs. True: it may. */
+static bool
+ask(struct recovery *r, struct error *why)
+{
+	return !r->p->ask || r->p->ask(r->p->arg, r->out->head, why);
+}
+
+/* Nothing was signed; what was is shown. */
+static bool
+not_signed(struct recovery *r, const struct error *why)
+{
+	r->out->unasked = why->code == ERR_UNAVAILABLE;
+	return say(r, RECOVER_LATCH, "%s", why->text);
+}
+
 /* The disk failed; rows that are not there are an unsound tail instead. */
 static bool
 unreadable(const struct error *why)
@@ -248,12 +264,12 @@ unreadable(const struct error *why)
 	    strcmp(error_reason_name(why), "store-missing") != 0;
 }
 
-bool
-recover_log(
-    const struct recover_parts *p, struct recovered *out, struct error *err)
+static bool
+compare(const struct recover_parts *p, struct recovered *out, struct error *err)
 {
 	struct recovery r = {.p = p, .out = out};
-	struct error why = {0};
+	struct error why = {0}, unasked = {0};
+	bool may_sign;
 
 	*out = (struct recovered){.found = RECOVER_LATCH};
 	if (!p->backend->size(p->store, &r.stored, err) ||
@@ -277,27 +293,41 @@ recover_log(
 		    "%s. Copy log.db and log.db-wal aside before anything "
 		    "else, then use `mtlogd restore`",
 		    why.text);
-	if (!settle(&r, err))
+	if (!settle(&r, err) || !guard_head(&r, err))
 		return false;
+	may_sign = ask(&r, &unasked);
+	if (!may_sign && unasked.code != ERR_UNAVAILABLE)
+		return not_signed(&r, &unasked);
 	if (r.stored == r.guard.size)
-		return guard_head(&r, err) &&
-		    say(&r, RECOVER_EQUAL, "%llu entries",
-			(unsigned long long)r.stored);
+		return say(&r, RECOVER_EQUAL, "%llu entries",
+		    (unsigned long long)r.stored);
 	if (out->unsettled)
-		return guard_head(&r, err) &&
-		    say(&r, RECOVER_LATCH,
-			"the disk is full, and entries wait to be signed; the "
-			"server starts again when there is space");
+		return say(&r, RECOVER_LATCH,
+		    "the disk is full, and entries wait to be signed; the "
+		    "server starts again when there is space");
 	if (p->hello->state.frozen) {
 		(void)error_set(&why, ERR_DENIED,
 		    "the log was frozen before they were signed");
 		return cut_tail(&r, &why, err);
 	}
+	if (!may_sign)
+		return not_signed(&r, &unasked);
 	if (!load_tail(&r, &why))
-		return unreadable(&why) ? guard_head(&r, err) &&
-			say(&r, RECOVER_LATCH, "cannot read: %s", why.text)
-					: cut_tail(&r, &why, err);
+		return unreadable(&why)
+		    ? say(&r, RECOVER_LATCH, "cannot read: %s", why.text)
+		    : cut_tail(&r, &why, err);
 	return sign_forward(&r, err);
+}
+
+bool
+recover_log(
+    const struct recover_parts *p, struct recovered *out, struct error *err)
+{
+	if (compare(p, out, err))
+		return true;
+	head_release(out->head);
+	out->head = NULL;
+	return false;
 }
 
 #define REPLAY_SLICE 16384 /* entries whose keys are gathered at once */

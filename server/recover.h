@@ -23,6 +23,13 @@ struct recover_parts {
 	const struct signer_hello *hello;
 	struct index_file *index;
 	struct lookup *lookup;
+	/*
+	 * Asked before anything is signed, with the guard's head, whose tree is
+	 * loaded; NULL: nobody is asked. ERR_UNAVAILABLE: no answer yet, so that
+	 * nothing may be signed now; other errors are doubt.
+	 */
+	bool (*ask)(void *arg, struct head *head, struct error *err);
+	void *arg;
 };
 
 struct recovered {
@@ -30,6 +37,8 @@ struct recovered {
 	bool
 	    unsettled; /* no space to make everything durable: to be done before
 			  the first write (RECOVER_EQUAL), or at a restart */
+	bool unasked;  /* entries wait to be signed until `ask` says yes: start
+			 again then (RECOVER_LATCH) */
 	uint64_t dropped;   /* entries of a cut tail */
 	struct head *head;  /* to publish; NULL if nothing can be served */
 	char sentence[300]; /* what happened, for the log */

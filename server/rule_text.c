@@ -87,6 +87,40 @@ rule_token_parse(struct bytes text, struct rule_token *out)
 	return is_path(r.rest);
 }
 
+/* "interval=1000": a number behind a word, from 1 on; what stands there stays
+ * where it is if it is something else. */
+static bool
+option_number(struct reader *r, struct bytes word, uint64_t min, uint64_t max,
+    uint64_t *out)
+{
+	if (!reader_literal(r, word))
+		return true;
+	if (!reader_decimal(r, out) || *out < min || *out > max)
+		return false;
+	return reader_done(r) ||
+	    (reader_literal(r, BYTES_LIT(" ")) && !reader_done(r));
+}
+
+bool
+rule_witness_parse(struct bytes text, struct rule_witness *out)
+{
+	struct reader r = {text};
+
+	*out = (struct rule_witness){0};
+	if (!reader_until(&r, ' ', &out->name) || out->name.len == 0 ||
+	    reader_done(&r) ||
+	    !option_number(
+		&r, BYTES_LIT("interval="), 50, 3600000, &out->interval_ms) ||
+	    !option_number(&r, BYTES_LIT("timeout="), 1, 60, &out->timeout_s))
+		return false;
+	if (reader_literal(&r, BYTES_LIT("monitoring="))) {
+		out->monitoring = r.rest;
+		r.rest = (struct bytes){0};
+		return out->monitoring.len > 0;
+	}
+	return reader_done(&r);
+}
+
 bool
 rule_pattern_matches(struct bytes pattern, struct bytes name)
 {

@@ -41,6 +41,21 @@ struct rule_token {
 };
 bool rule_token_parse(struct bytes text, struct rule_token *out) MUST_USE;
 
+/*
+ * What is different for one witness (witness-option):
+ *
+ *	witness-option = north interval=10000 timeout=20 monitoring=https://n.example
+ *
+ * The three stand in this order, each at most once; 0 and empty: not said.
+ */
+struct rule_witness {
+	struct bytes name;
+	uint64_t interval_ms; /* 50 to 3,600,000 */
+	uint64_t timeout_s;   /* 1 to 60 */
+	struct bytes monitoring;
+};
+bool rule_witness_parse(struct bytes text, struct rule_witness *out) MUST_USE;
+
 /* rule_pattern_matches: compares bytes; an empty name matches * alone. */
 bool rule_pattern_matches(struct bytes pattern, struct bytes name) MUST_USE;
 

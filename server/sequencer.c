@@ -301,6 +301,8 @@ publish(struct sequencer *s, struct batch *b, struct error *err)
 	/* Who finds an index in the look-up must also find a head over it; who
 	 * does not find it yet joins the leaf in flight. */
 	if (b->count > 0) {
+		if (s->p.signed_head)
+			s->p.signed_head(s->p.arg, b->head);
 		httpd_body_hold(&b->head->body);
 		head_publish(s->p.heads, b->head);
 	}

@@ -34,6 +34,8 @@ struct sequencer_parts {
 	 * not now; with any other error: start again */
 	bool (*may_write)(void *arg, struct error *err);
 	void (*report)(void *arg, const struct batch_report *r);
+	/* a head was signed, and nobody has seen it yet; NULL: nobody asks */
+	void (*signed_head)(void *arg, struct head *head);
 	/* one line for the log, when the log stops taking entries */
 	void (*alarm)(void *arg, const char *what, const struct error *err);
 	/* the process must end and be started again (exit 75) */

@@ -31,6 +31,15 @@ static const struct {
 
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
 
+void
+serving_address(char out[SERVING_URL_MAX], const char *listen, unsigned port)
+{
+	const char *colon = strrchr(listen, ':');
+	int n = colon ? (int)(colon - listen) : (int)strlen(listen);
+
+	(void)snprintf(out, SERVING_URL_MAX, "http://%.*s:%u", n, listen, port);
+}
+
 bool
 serving_write(const char *database, const struct serving *s, struct error *err)
 {

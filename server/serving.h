@@ -6,6 +6,8 @@
 
 #include "core/base/error.h"
 
+#define SERVING_URL_MAX 200
+
 /*
  * What a running server leaves for `mtlogd status`: serving.json in the
  * database folder, made at the start and removed at a clean end. A file whose
@@ -13,10 +15,15 @@
  */
 struct serving {
 	pid_t pid;
-	char url[200];
-	char metrics[200]; /* "" = none */
+	char url[SERVING_URL_MAX];
+	char metrics[SERVING_URL_MAX]; /* "" = none */
 	char sandbox[100], signer_sandbox[100];
 };
+
+/* serving_address is the URL of a listener "ADDR:PORT", with the port that was
+ * really bound. */
+void serving_address(
+    char out[SERVING_URL_MAX], const char *listen, unsigned port);
 
 bool serving_write(
     const char *database, const struct serving *s, struct error *err) MUST_USE;

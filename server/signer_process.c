@@ -2,16 +2,12 @@
 #include "server/signer_process.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/cleanup.h"
 #include "io/sandbox.h"
+#include "server/child.h"
 #include "server/signer_guards.h"
 #include "server/signer_key.h"
 #include "server/signer_message.h"
@@ -186,44 +182,6 @@ serve(struct process *p)
 
 /* The start. */
 
-/*
- * The parent's handlers must not run here: not those that end the server (it
- * may need a last signature, and its end closes the socket), and no others,
- * which would carry on with the parent's business in this process.
- */
-static void
-signals_reset(void)
-{
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-
-	for (int i = 1; i <= SIGRTMAX; i++)
-		(void)signal(i, SIG_DFL); /* fails where none is allowed */
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		(void)signal(ignored[i], SIG_IGN);
-}
-
-/* Nothing of the parent is kept but the socket and standard error. */
-static int
-parent_forget(int fd)
-{
-	const struct rlimit none = {0, 0};
-	int null;
-
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	(void)prctl(PR_SET_NAME, "mtlogd-signer", 0, 0, 0);
-	(void)setrlimit(RLIMIT_CORE, &none);
-	signals_reset();
-	if (fd != 3 && dup2(fd, 3) != 3)
-		return -1;
-	if (close_range(4, ~0U, 0) != 0)
-		return -1;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0 || dup2(null, 0) != 0 || dup2(null, 1) != 1)
-		return -1;
-	(void)close(null);
-	return 3;
-}
-
 /* Signs the head that counts, for nobody: whatever OpenSSL loads at its first
  * use is then loaded, and a key that does not work is found now. */
 static bool
@@ -331,15 +289,17 @@ process_release(struct process *p)
 	hasher_release(&p->hasher);
 }
 
-_Noreturn void
-signer_process_run(int fd, const struct signer_task *task)
+void
+signer_process_run(int fd, const void *arg)
 {
+	const struct signer_task *task = arg;
 	static struct process p;
 	struct signer_reply failed = {0};
 	int code = 1;
 	bool ok;
 
-	p = (struct process){.fd = parent_forget(fd), .options = task->options};
+	p = (struct process){
+	    .fd = child_forget(fd, "mtlogd-signer"), .options = task->options};
 	if (p.fd < 0)
 		_exit(1);
 	ok = process_open(&p, &failed.error) &&

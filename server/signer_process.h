@@ -13,8 +13,9 @@ struct signer_task {
 
 /*
  * signer_process_run is the whole life of the signer process, from the fork to
- * its exit: `fd` is its end of the socket, all that it keeps of its parent.
+ * its exit: `fd` is its end of the socket, all that it keeps of its parent;
+ * `arg` is its struct signer_task. Never returns.
  */
-_Noreturn void signer_process_run(int fd, const struct signer_task *task);
+void signer_process_run(int fd, const void *arg);
 
 #endif

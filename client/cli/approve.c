@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/cli/cosigned.h"
 #include "client/cli/issue.h"
 #include "client/cli/verbs.h"
 #include "client/lib/job.h"
@@ -195,7 +196,8 @@ approve(const struct cli_args *a, struct policy *p, struct verdict *v,
 		return error_set(
 		    err, ERR_USAGE, "say which model: mtlog approve … MODEL");
 	ok = read_trust(a, p, err) && issuer_open(a, true, &who, err) &&
-	    verify_model(a, p, v, err) && issue(&who, v, err);
+	    verify_model(a, p, v, err) && issue(&who, v, err) &&
+	    cosigned_end(&who.log, err);
 	issuer_close(&who);
 	return ok;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "client/cli/cli.h"
+#include "core/base/cleanup.h"
 #include "core/base/nearest.h"
 #include "core/base/reader.h"
 
@@ -72,7 +73,7 @@ bool
 cli_parse(const struct cli_verb *verb, int argc, char **argv,
     struct cli_args *out, struct error *err)
 {
-	bool options = true;
+	bool options = !verb->foreign;
 
 	*out = (struct cli_args){.verb = verb};
 	for (int i = 0; i < argc; i++) {
@@ -144,4 +145,24 @@ cli_number(const struct cli_args *a, const char *name, uint64_t otherwise,
 	*out = otherwise;
 	return !value || decimal_parse(bytes_str(value), out) ||
 	    error_set(err, ERR_USAGE, "%s %s is no number", name, value);
+}
+
+int
+cli_run_word(struct cli_args *a, cli_word_run *const *runs, struct error *err)
+{
+	const char *word = a->operand_count > 0 ? a->operands[0] : "";
+	const char *const *words = a->verb->words;
+	AUTO(buf) list = BUF_INIT(ERROR_TEXT_MAX);
+	const char *near;
+
+	for (size_t i = 0; words[i]; i++) {
+		if (strcmp(word, words[i]) == 0)
+			return runs[i](a, err);
+		buf_printf(&list, "%s%s", i > 0 ? "|" : "", words[i]);
+	}
+	near = nearest_word(bytes_str(word), words);
+	(void)error_set(err, ERR_USAGE, "say: mtlog %s %.*s%s%s%s",
+	    a->verb->name, (int)list.len, (const char *)list.ptr,
+	    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	return -1;
 }

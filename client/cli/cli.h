@@ -33,6 +33,9 @@ struct cli_verb {
 	const struct cli_option *options; /* a zero one ends them; NULL: none */
 	/* NULL-ended names of what its first operand may be, or NULL */
 	const char *const *words;
+	/* Another program's: every word is handed to it as an operand, and the
+	 * options are told, not taken. */
+	bool foreign;
 };
 
 extern const struct cli_verb *const cli_verbs[]; /* NULL ends them */
@@ -54,6 +57,15 @@ struct cli_args {
 bool cli_parse(const struct cli_verb *verb, int argc, char **argv,
     struct cli_args *out, struct error *err) MUST_USE;
 void cli_args_release(struct cli_args *a);
+
+/* What the word that is a verb's first operand stands for. */
+typedef int cli_word_run(struct cli_args *args, struct error *err);
+
+/* cli_run_word runs the one of `runs` that the first operand names; they are in
+ * the order of the verb's words. ERR_USAGE says which there are, and which is
+ * nearest. */
+int cli_run_word(
+    struct cli_args *a, cli_word_run *const *runs, struct error *err);
 
 /* cli_value is an option's only value, or NULL; cli_values all of them,
  * NULL-ended, or NULL; cli_flag whether it is there. `name` must be one of the

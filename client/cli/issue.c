@@ -85,14 +85,10 @@ issue_log(struct issuer *i, const char *what, struct bytes verifier,
 
 	if (!i->logs)
 		return true;
-	if (!cli_flag(i->args, "--yes")) {
-		(void)fprintf(stderr,
-		    "This becomes public in %s, and can never be taken out "
-		    "again:\n%s",
-		    log_client_url(i->log.client), what);
-		if (!cli_confirm("Publish it?", false, err))
-			return false;
-	}
+	cli_say_public(&i->log);
+	(void)fputs(what, stderr);
+	if (!cli_confirm("Publish it?", cli_flag(i->args, "--yes"), err))
+		return false;
 	if (!cli_log_bundle(&i->log, buf_bytes(&s->bundle), verifier, &done,
 		&s->index, err)) {
 		buf_release(&done);

@@ -6,7 +6,6 @@
 #include "core/crypto/private_key.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
-#include "core/base/nearest.h"
 #include "core/crypto/pem.h"
 #include "io/file.h"
 
@@ -231,18 +230,9 @@ static const char *const words[] = {"new", "show", "convert", NULL};
 static int
 run(struct cli_args *a, struct error *err)
 {
-	static int (*const runs[])(struct cli_args *, struct error *) = {
-	    key_new, key_show, key_convert};
-	const char *word = a->operand_count > 0 ? a->operands[0] : "";
-	const char *near;
+	static cli_word_run *const runs[] = {key_new, key_show, key_convert};
 
-	for (size_t i = 0; words[i]; i++)
-		if (strcmp(word, words[i]) == 0)
-			return runs[i](a, err);
-	near = nearest_word(bytes_str(word), words);
-	(void)error_set(err, ERR_USAGE, "say: mtlog key new|show|convert%s%s%s",
-	    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-	return -1;
+	return cli_run_word(a, runs, err);
 }
 
 const struct cli_verb verb_key = {

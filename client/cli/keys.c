@@ -270,7 +270,14 @@ bool
 cli_signer_open(
     const struct cli_args *a, struct cli_signer *out, struct error *err)
 {
-	const char *key = cli_need(a, "--key", err);
+	return cli_signer_open_as(a, "--key", out, err);
+}
+
+bool
+cli_signer_open_as(const struct cli_args *a, const char *option,
+    struct cli_signer *out, struct error *err)
+{
+	const char *key = cli_need(a, option, err);
 
 	*out = (struct cli_signer){0};
 	if (!key)

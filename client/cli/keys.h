@@ -36,6 +36,10 @@ struct cli_signer {
  */
 bool cli_signer_open(const struct cli_args *a, struct cli_signer *out,
     struct error *err) MUST_USE;
+/* cli_signer_open_as is that for a verb whose key has an option of another
+ * name. */
+bool cli_signer_open_as(const struct cli_args *a, const char *option,
+    struct cli_signer *out, struct error *err) MUST_USE;
 void cli_signer_close(struct cli_signer *s);
 
 /* cli_new_passphrase asks for one twice, or reads the one that is named; empty:

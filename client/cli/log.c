@@ -1,59 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
-#include <sys/stat.h>
 
+#include "client/cli/pinned.h"
+#include "client/cli/policies.h"
 #include "client/cli/signing.h"
 #include "client/lib/policy_flags.h"
 #include "core/base/cleanup.h"
 #include "core/base/json.h"
 #include "io/file.h"
 
-#define TIMEOUT_MS 60000
-#define PINS_MAX   (1u << 20)
-#define TOKEN_MAX  4096
-
-/* $XDG_STATE_HOME/mtlog, else ~/.local/state/mtlog; malloc'd, NULL: none. */
-static char *
-state_folder(void)
-{
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	char *out = NULL;
-
-	if (state && state[0] == '/')
-		return asprintf(&out, "%s/mtlog", state) < 0 ? NULL : out;
-	if (!home || home[0] != '/')
-		return NULL;
-	return asprintf(&out, "%s/.local/state/mtlog", home) < 0 ? NULL : out;
-}
-
-static bool
-make_folders(const char *path, struct error *err)
-{
-	char *copy = strdup(path);
-	bool ok = copy != NULL;
-
-	for (char *p = copy ? copy + 1 : NULL; ok && p; p++) {
-		p = strchr(p, '/');
-		if (p)
-			*p = '\0';
-		(void)mkdir(copy, 0700);
-		if (!p)
-			break;
-		*p = '/';
-	}
-	free(copy);
-	return ok || error_set(err, ERR_INTERNAL, "out of memory");
-}
+#define KEYS_MAX  (1u << 20)
+#define TOKEN_MAX 4096
+#define WAIT_S	  5 /* for witnesses */
 
 /* The keys of logs that were met before: {"<url>":"<vkey>"}. */
 static bool
-read_pins(const char *path, json_t **out, struct error *err)
+read_keys(const char *path, json_t **out, struct error *err)
 {
-	AUTO(buf) text = BUF_INIT(PINS_MAX);
+	AUTO(buf) text = BUF_INIT(KEYS_MAX);
 	struct error why = {0};
 
 	if (file_read(path, &text, &why))
-		return json_parse(buf_bytes(&text), PINS_MAX, out, err) ||
+		return json_parse(buf_bytes(&text), KEYS_MAX, out, err) ||
 		    error_prefix(err, "%s", path);
 	if (why.code != ERR_NOTFOUND) {
 		*err = why;
@@ -64,9 +32,9 @@ read_pins(const char *path, json_t **out, struct error *err)
 }
 
 static bool
-write_pins(const char *path, const json_t *pins, struct error *err)
+write_keys(const char *path, const json_t *keys, struct error *err)
 {
-	char *text = json_dumps(pins, JSON_INDENT(1) | JSON_SORT_KEYS);
+	char *text = json_dumps(keys, JSON_INDENT(1) | JSON_SORT_KEYS);
 	bool ok = text ? file_write(path, bytes_str(text), 0600, err)
 		       : error_set(err, ERR_INTERNAL, "out of memory");
 
@@ -76,7 +44,7 @@ write_pins(const char *path, const json_t *pins, struct error *err)
 
 /* First contact: the log's own word, from then on remembered. */
 static bool
-meet(struct cli_log *l, json_t *pins, const char *path, struct error *err)
+meet(struct cli_log *l, json_t *keys, const char *path, struct error *err)
 {
 	AUTO(buf) text = BUF_INIT(4096);
 	const char *url = log_client_url(l->client);
@@ -92,17 +60,17 @@ meet(struct cli_log *l, json_t *pins, const char *path, struct error *err)
 	(void)fprintf(stderr,
 	    "mtlog: first contact with %s; its key is remembered:\n  %s\n", url,
 	    vkey);
-	ok = json_object_set_new(pins, url, json_string(vkey)) == 0 &&
-	    write_pins(path, pins, err);
+	ok = json_object_set_new(keys, url, json_string(vkey)) == 0 &&
+	    write_keys(path, keys, err);
 	free(vkey);
 	return ok;
 }
 
 static bool
-pinned_key(struct cli_log *l, struct error *err)
+remembered_key(struct cli_log *l, struct error *err)
 {
-	AUTO_PTR(json_t) pins = NULL;
-	char *folder = state_folder();
+	AUTO_PTR(json_t) keys = NULL;
+	char *folder = cli_state_folder();
 	char *path = folder ? path_join(folder, "logs.json") : NULL;
 	const json_t *known;
 	bool ok;
@@ -113,11 +81,11 @@ pinned_key(struct cli_log *l, struct error *err)
 		    "say --vkey VKEY: there is no home folder to remember the "
 		    "log's key in");
 	}
-	ok = make_folders(folder, err) && read_pins(path, &pins, err);
+	ok = cli_make_folders(folder, err) && read_keys(path, &keys, err);
 	if (ok) {
-		known = json_object_get(pins, log_client_url(l->client));
+		known = json_object_get(keys, log_client_url(l->client));
 		ok = known ? vkey_parse(json_text(known), &l->key, err)
-			   : meet(l, pins, path, err);
+			   : meet(l, keys, path, err);
 	}
 	free(path);
 	free(folder);
@@ -139,35 +107,78 @@ read_token(const struct cli_args *a, struct buf *out, struct error *err)
 	return buf_ok(out, err);
 }
 
+/* What the user pinned, else the log's word of an earlier day. */
+static bool
+find_key(const struct cli_args *a, const struct pin *pin, struct cli_log *out,
+    struct error *err)
+{
+	const char *vkey = cli_value(a, "--vkey");
+
+	if (vkey && !log_key_read(vkey, &out->key, err))
+		return false;
+	if (!pin)
+		return vkey || remembered_key(out, err);
+	if (!vkey)
+		out->key = pin->key;
+	return pins_same_key(pin, &out->key, err);
+}
+
+static bool
+open_client(const struct cli_args *a, const char *url, struct cli_log *out,
+    struct error *err)
+{
+	struct buf token = BUF_INIT(TOKEN_MAX);
+	unsigned timeout;
+
+	if (cli_timeout(a, &timeout, err) && read_token(a, &token, err))
+		out->client = log_client_open(url,
+		    token.len > 0 ? (const char *)token.ptr : NULL, timeout,
+		    err);
+	cli_secret_release(&token);
+	return out->client != NULL;
+}
+
+static bool
+read_wait(const struct cli_args *a, struct cli_log *out, struct error *err)
+{
+	const char *policy = cli_value(a, "--witnesses");
+	uint64_t seconds;
+
+	if (!cli_number(a, "--wait", WAIT_S, &seconds, err))
+		return false;
+	if (seconds > 3600)
+		return error_set(err, ERR_USAGE, "--wait is 0 to 3600 seconds");
+	if (seconds == 0 && policy)
+		return error_set(err, ERR_USAGE,
+		    "--wait 0 does not wait for --witnesses: say one of them");
+	out->wait_ms = seconds * 1000;
+	if (policy)
+		out->witnesses = cli_policy_read(policy, err);
+	return !policy || out->witnesses;
+}
+
 bool
 cli_log_open(const struct cli_args *a, struct cli_log *out, struct error *err)
 {
-	struct buf token = BUF_INIT(TOKEN_MAX);
-	const char *url = cli_need(a, "--log", err);
-	const char *vkey = cli_value(a, "--vkey");
-	uint64_t timeout;
-	bool ok;
+	AUTO(pins) pins = {0};
+	const char *word = cli_need(a, "--log", err);
+	const struct pin *pin;
 
 	*out = (struct cli_log){0};
-	if (!url || !cli_number(a, "--timeout", TIMEOUT_MS, &timeout, err))
+	if (!word || !read_wait(a, out, err) ||
+	    !cli_pins_path(a, &out->pins, err) ||
+	    (out->pins && !pins_read(out->pins, &pins, err)))
 		return false;
-	if (timeout == 0 || timeout > 3600000)
-		return error_set(
-		    err, ERR_USAGE, "--timeout is 1 to 3600000 milliseconds");
-	ok = read_token(a, &token, err);
-	if (ok)
-		out->client = log_client_open(url,
-		    token.len > 0 ? (const char *)token.ptr : NULL,
-		    (unsigned)timeout, err);
-	cli_secret_release(&token);
-	if (!out->client)
-		return false;
-	return vkey ? log_key_read(vkey, &out->key, err) : pinned_key(out, err);
+	pin = pins_find(&pins, word);
+	return open_client(a, pin ? pin->url : word, out, err) &&
+	    find_key(a, pin, out, err);
 }
 
 void
 cli_log_close(struct cli_log *l)
 {
 	log_client_close(l->client);
-	l->client = NULL;
+	free(l->pins);
+	cli_policy_close(l->witnesses);
+	*l = (struct cli_log){0};
 }

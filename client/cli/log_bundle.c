@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A bundle on its way into a log, and whether the answer proves that it is
  * there. */
-#include "client/cli/signing.h"
+#include "client/cli/cosigned.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/json.h"
@@ -10,10 +10,22 @@
 
 #define REQUEST_MAX (4 * ENTRY_LEAF_MAX)
 
+/* Where an entry is, and the checkpoint that shows it. */
+struct place {
+	uint64_t index;
+	struct buf head;
+};
+
+static void
+place_release(struct place *p)
+{
+	buf_release(&p->head);
+}
+
 /* The entry of our log among those of the answer: verified, or nothing. */
 static bool
 verify_entry(const struct cli_log *l, const struct bundle *b, struct bytes leaf,
-    uint64_t *index, struct error *err)
+    struct place *out, struct error *err)
 {
 	AUTO(hasher) h = {0};
 	struct key_verifier *v = key_verifier_open(err);
@@ -30,10 +42,12 @@ verify_entry(const struct cli_log *l, const struct bundle *b, struct bytes leaf,
 
 		ok = tle_parse(b->entries[i], &t, &no) &&
 		    tle_verify(&t, &l->key, leaf, &h, v, &no);
-		if (ok)
-			*index = t.index;
-		else
+		if (!ok) {
 			why = no;
+			continue;
+		}
+		out->index = t.index;
+		buf_put(&out->head, t.checkpoint);
 	}
 	key_verifier_close(v);
 	if (!ok && err->code == ERR_NONE)
@@ -83,9 +97,13 @@ cli_log_has(const struct cli_log *l, const struct bundle *b,
     struct bytes verifier, uint64_t *index, struct error *err)
 {
 	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	AUTO(place) place = {.head = BUF_INIT(NOTE_MAX_LEN)};
 
-	return leaf_of(b, verifier, &leaf, err) &&
-	    verify_entry(l, b, buf_bytes(&leaf), index, err);
+	if (!leaf_of(b, verifier, &leaf, err) ||
+	    !verify_entry(l, b, buf_bytes(&leaf), &place, err))
+		return false;
+	*index = place.index;
+	return true;
 }
 
 static bool
@@ -93,6 +111,7 @@ check_answer(struct cli_log *l, struct bytes sent, struct bytes answer,
     struct bytes verifier, uint64_t *index, struct error *err)
 {
 	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	AUTO(place) place = {.head = BUF_INIT(NOTE_MAX_LEN)};
 	struct bundle ours = {0}, got = {0};
 	bool ok = bundle_parse(sent, &ours, err) &&
 	    leaf_of(&ours, verifier, &leaf, err);
@@ -102,8 +121,11 @@ check_answer(struct cli_log *l, struct bytes sent, struct bytes answer,
 		ok = error_prefix(err, "the log's answer");
 	}
 	ok = ok && same_statement(&ours, &got, err) &&
-	    verify_entry(l, &got, buf_bytes(&leaf), index, err) &&
+	    verify_entry(l, &got, buf_bytes(&leaf), &place, err) &&
+	    buf_ok(&place.head, err) &&
+	    cli_saw(l->pins, &l->key, l->client, buf_bytes(&place.head), err) &&
 	    (l->digest_only || cli_log_keeps(l, &ours.envelope, err));
+	*index = place.index;
 	bundle_release(&ours);
 	bundle_release(&got);
 	return ok;
@@ -177,14 +199,61 @@ log_digest(struct cli_log *l, struct bytes bundle, struct bytes verifier,
 	return put_completed(l, &b, buf_bytes(&answer), out, err);
 }
 
+/* The bundle with the proof that the witnesses have cosigned, if it comes. */
+static bool
+cosign(struct cli_log *l, const struct bundle *b, const struct place *place,
+    struct bytes leaf, struct buf *out, struct error *err)
+{
+	AUTO(buf) tle = BUF_INIT(TLE_MAX_LEN);
+	AUTO(cosigned) c = {0};
+	bool got;
+
+	if (!cosigned_enough(l, buf_bytes(&place->head), &got, err))
+		return false;
+	if (got)
+		return true;
+	if (!cosigned_get(l, place->index, leaf, &c, &got, err))
+		return false;
+	if (!got)
+		return true;
+	tle_format(&c.t, &tle);
+	return buf_ok(&tle, err) &&
+	    put_completed(l, b, buf_bytes(&tle), out, err);
+}
+
+bool
+cli_log_upgrade(struct cli_log *l, struct bytes bundle, struct bytes verifier,
+    struct buf *done, struct error *err)
+{
+	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	AUTO(place) place = {.head = BUF_INIT(NOTE_MAX_LEN)};
+	AUTO(bundle) b = {0};
+
+	return bundle_parse(bundle, &b, err) &&
+	    leaf_of(&b, verifier, &leaf, err) &&
+	    verify_entry(l, &b, buf_bytes(&leaf), &place, err) &&
+	    buf_ok(&place.head, err) &&
+	    cosign(l, &b, &place, buf_bytes(&leaf), done, err);
+}
+
 bool
 cli_log_bundle(struct cli_log *l, struct bytes bundle, struct bytes verifier,
     struct buf *out, uint64_t *index, struct error *err)
 {
-	return (l->digest_only ? log_digest(l, bundle, verifier, out, err)
-			       : log_client_bundle(
-				     l->client, bundle, verifier, out, err)) &&
-	    check_answer(l, bundle, buf_bytes(out), verifier, index, err);
+	AUTO(buf) cosigned = BUF_INIT(BUNDLE_MAX_LEN);
+	bool ok = l->digest_only
+	    ? log_digest(l, bundle, verifier, out, err)
+	    : log_client_bundle(l->client, bundle, verifier, out, err);
+
+	if (!ok ||
+	    !check_answer(l, bundle, buf_bytes(out), verifier, index, err) ||
+	    !cli_log_upgrade(l, buf_bytes(out), verifier, &cosigned, err))
+		return false;
+	if (cosigned.len > 0) {
+		buf_clear(out);
+		buf_put(out, buf_bytes(&cosigned));
+	}
+	return buf_ok(out, err);
 }
 
 bool

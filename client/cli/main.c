@@ -21,7 +21,13 @@ const struct cli_verb *const cli_verbs[] = {
     &verb_inspect,
     &verb_policy,
     &verb_search,
+    &verb_log,
+    &verb_get,
     &verb_proof,
+    &verb_audit,
+    &verb_monitor,
+    &verb_scan,
+    &verb_witness,
     &verb_help,
     &verb_completion,
     NULL,
@@ -99,7 +105,9 @@ run(const struct cli_verb *verb, int argc, char **argv)
 	struct error err = {0};
 	int code = -1;
 
-	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+	for (int i = 0; i < (verb->foreign && argc > 1 ? 1 : argc) &&
+	     strcmp(argv[i], "--") != 0;
+	     i++)
 		if (is_help(argv[i])) {
 			cli_usage(verb, stdout);
 			return VERDICT_ACCEPTED;

@@ -7,7 +7,6 @@
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/json.h"
-#include "core/base/nearest.h"
 #include "core/base/reader.h"
 #include "core/base/times.h"
 #include "io/clock.h"
@@ -257,19 +256,10 @@ static const char *const words[] = {"check", "explain", "test", NULL};
 static int
 run(struct cli_args *a, struct error *err)
 {
-	static int (*const runs[])(struct cli_args *, struct error *) = {
+	static cli_word_run *const runs[] = {
 	    cli_policy_check, cli_policy_explain, cli_policy_test};
-	const char *word = a->operand_count > 0 ? a->operands[0] : "";
-	const char *near;
 
-	for (size_t i = 0; words[i]; i++)
-		if (strcmp(word, words[i]) == 0)
-			return runs[i](a, err);
-	near = nearest_word(bytes_str(word), words);
-	(void)error_set(err, ERR_USAGE,
-	    "say: mtlog policy check|explain|test%s%s%s",
-	    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-	return -1;
+	return cli_run_word(a, runs, err);
 }
 
 const struct cli_verb verb_policy = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "client/cli/signing.h"
+#include "client/cli/cosigned.h"
 #include "client/cli/verbs.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
@@ -97,8 +97,8 @@ is_published(struct work *w)
 	    cli_log_has(&w->log, b, w->verifier, &w->index, &no);
 }
 
-/* It is there; so must the statement be. The file is left alone: the proof in
- * it may have witnesses that a new one lacks. */
+/* It is there; so must the statement be. The file is left alone, but for a proof
+ * with witnesses in place of one without. */
 static bool
 leave(struct work *w, struct error *err)
 {
@@ -114,10 +114,18 @@ leave(struct work *w, struct error *err)
 		if (!cli_log_bundle(&w->log, buf_bytes(&w->text), w->verifier,
 			&done, &w->index, err))
 			return false;
+		buf_clear(&done);
 	}
-	(void)printf("%s: is entry %llu of %s already; --again makes another\n",
-	    w->s.path, (unsigned long long)w->index, w->log.key.name);
-	return true;
+	if (!cli_log_upgrade(
+		&w->log, buf_bytes(&w->text), w->verifier, &done, err) ||
+	    (done.len > 0 &&
+		!file_write(w->s.path, buf_bytes(&done), 0644, err)))
+		return false;
+	(void)printf(
+	    "%s: is entry %llu of %s already%s; --again makes another\n",
+	    w->s.path, (unsigned long long)w->index, w->log.key.name,
+	    done.len > 0 ? ", now with its witnesses" : "");
+	return cosigned_end(&w->log, err);
 }
 
 static bool
@@ -136,9 +144,7 @@ publish(const struct cli_args *a, struct work *w, struct error *err)
 	    !file_write(w->s.path, buf_bytes(&done), 0644, err))
 		return false;
 	tell(&w->s, &w->log, w->index);
-	if (w->log.digest_only && cli_flag(a, "--yes"))
-		cli_say_digest();
-	return true;
+	return cosigned_end(&w->log, err);
 }
 
 static int
@@ -156,7 +162,7 @@ const struct cli_verb verb_publish = {
     .arguments = "MODEL",
     .summary = "Sign a model, log it, and keep the proven bundle beside it",
     .details =
-	"Says what becomes public and asks, unless --yes. The bundle is "
+	"Says what becomes public, and asks unless --yes. The bundle is "
 	"written\n"
 	"only after the log's answer has been verified. Safe to repeat: what "
 	"the\n"

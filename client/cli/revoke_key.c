@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "client/cli/cosigned.h"
 #include "client/cli/issue.h"
 #include "client/cli/verbs.h"
 #include "core/base/cleanup.h"
@@ -178,7 +179,8 @@ run(struct cli_args *a, struct error *err)
 		    err, ERR_USAGE, "say the key with --key, --of or --bundle");
 		return -1;
 	}
-	ok = bundle ? publish(a, bundle, &who, err) : revoke(a, &who, err);
+	ok = (bundle ? publish(a, bundle, &who, err) : revoke(a, &who, err)) &&
+	    cosigned_end(&who.log, err);
 	issuer_close(&who);
 	return ok ? VERDICT_ACCEPTED : -1;
 }

@@ -58,6 +58,7 @@ struct search {
 	uint64_t limit, found, size, after;
 	bool has_after, more;
 	bool json;
+	struct buf seen; /* a SHA-256 of signer and digest each */
 	struct buf out;
 };
 
@@ -359,19 +360,45 @@ put_text(struct search *s, const struct hit *h)
 	}
 }
 
+/*
+ * Whether this signer's entry of this digest was shown: whoever has an ECDSA
+ * signature can log it again as another leaf (r, n - s). By digest the log
+ * gives every leaf, and by signer at times; they come in the order of their
+ * indexes, so what is shown is the first.
+ */
+static bool
+logged_again(
+    struct search *s, const struct hit *h, bool *out, struct error *err)
+{
+	struct hash both;
+
+	sha256_two(&s->hasher, hash_bytes(&h->key), h->e.digest, &both);
+	*out = false;
+	for (size_t i = 0; !*out && i < s->seen.len; i += HASH_LEN)
+		*out = bytes_equal(
+		    bytes_of(s->seen.ptr + i, HASH_LEN), hash_bytes(&both));
+	if (!*out)
+		buf_put(&s->seen, hash_bytes(&both));
+	return hasher_ok(&s->hasher, err) && buf_ok(&s->seen, err);
+}
+
 /* The hits of a page, as many as are wanted. */
 static bool
 read_hits(struct search *s, const json_t *entries, struct error *err)
 {
 	for (size_t i = 0; i < json_array_size(entries); i++) {
 		AUTO(hit) h = {0};
+		bool again;
 
 		if (s->found == s->limit) {
 			s->more = true;
 			return true;
 		}
-		if (!hit_read(s, json_array_get(entries, i), &h, err))
+		if (!hit_read(s, json_array_get(entries, i), &h, err) ||
+		    !logged_again(s, &h, &again, err))
 			return false;
+		if (again)
+			continue;
 		if (s->json)
 			put_json(s, &h);
 		else
@@ -501,6 +528,7 @@ run(struct cli_args *a, struct error *err)
 	struct search s = {
 	    .args = a,
 	    .query = BUF_INIT(QUERY_MAX),
+	    .seen = BUF_INIT(LIMIT_MAX * HASH_LEN),
 	    .out = BUF_INIT(HITS_MAX),
 	    .json = cli_flag(a, "--json"),
 	};
@@ -517,6 +545,7 @@ run(struct cli_args *a, struct error *err)
 	hasher_release(&s.hasher);
 	log_client_close(s.client);
 	buf_release(&s.query);
+	buf_release(&s.seen);
 	buf_release(&s.out);
 	return ok ? VERDICT_ACCEPTED : -1;
 }
@@ -527,7 +556,9 @@ const struct cli_verb verb_search = {
     .summary = "Ask a log for entries by model, digest, signer or statement",
     .details =
 	"All that is asked must hold. The log answers as it likes: an entry\n"
-	"that it leaves out is not noticed, and what it says is not verified.",
+	"that it leaves out is not noticed, and what it says is not verified.\n"
+	"What a signer has in it several times is shown once, with its first\n"
+	"index.",
     .run = run,
     .options = options,
 };

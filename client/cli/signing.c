@@ -153,8 +153,6 @@ bool
 cli_ask_to_publish(const struct cli_args *a, const struct cli_signer *who,
     const struct cli_log *log, const struct cli_signed *what, struct error *err)
 {
-	if (cli_flag(a, "--yes"))
-		return true;
 	cli_say_public(log);
 	if (log->digest_only)
 		(void)fputs("  the digest of the statement,\n", stderr);
@@ -171,5 +169,5 @@ cli_ask_to_publish(const struct cli_args *a, const struct cli_signer *who,
 	if (log->digest_only)
 		cli_say_digest();
 	print_until(who);
-	return cli_confirm("Publish it?", false, err);
+	return cli_confirm("Publish it?", cli_flag(a, "--yes"), err);
 }

@@ -3,8 +3,7 @@
 #define MTLOG_CLIENT_CLI_SIGNING_H
 
 #include "client/cli/keys.h"
-#include "client/lib/log_client.h"
-#include "core/tlog/note.h"
+#include "client/cli/pinned.h"
 
 /* The options of verbs that sign a model. */
 #define CLI_SIGN_OPTIONS                                                       \
@@ -34,8 +33,13 @@
 		"the log's key, or a file with it; else the "                  \
 		"log is asked once and remembered",                            \
 		false},                                                        \
+	    CLI_PINS_OPTION,                                                   \
 	    {"--token-file", "FILE", "a token that the log wants", false},     \
 	    {"--timeout", "MS", "for all that goes over the network", false},  \
+	    {"--wait", "SECONDS",                                              \
+		"for the log's witnesses; else 5, 0: not at all", false},      \
+	    {"--witnesses", "FILE",                                            \
+		"a policy whose quorum must have cosigned the proof", false},  \
 	{                                                                      \
 		"--yes", NULL, "do not ask before it is published", false      \
 	}
@@ -67,11 +71,18 @@ void cli_signed_release(struct cli_signed *s);
 struct cli_log {
 	struct log_client *client;
 	struct vkey key;
-	bool digest_only; /* --no-envelope */
+	bool digest_only;	  /* --no-envelope */
+	char *pins;		  /* the file of pins; NULL: there is none */
+	uint64_t wait_ms;	  /* --wait, for all entries together */
+	uint64_t waited_ms;	  /* of it */
+	bool no_witnesses;	  /* so the log says */
+	struct policy *witnesses; /* --witnesses; NULL: any */
+	unsigned uncosigned;	  /* proofs that were kept without a quorum */
 };
 
 /*
- * cli_log_open reads CLI_LOG_OPTIONS. Without --vkey the log's key is asked of
+ * cli_log_open reads CLI_LOG_OPTIONS. A log that is pinned (mtlog log trust) has
+ * the pin's key and address. Else, without --vkey, the log's key is asked of
  * itself at first contact and remembered for the user; another one later is
  * ERR_DENIED "unknown-log".
  */
@@ -81,10 +92,12 @@ void cli_log_close(struct cli_log *l);
 
 /*
  * cli_log_bundle submits a bundle, verifies the answer with the log's key (the
- * leaf is built here, and the envelope must come back by S), and appends the
- * completed bundle. `*index` is its entry. `verifier` is the SPKI of a bare
- * key, or empty for a certificate. Where `digest_only` is set the log gets the
- * digest and not the envelope. Errors of log_client.h and of claims.
+ * leaf is built here, the checkpoint consistent with the pin if there is one,
+ * and the envelope must come back by S), and appends the completed bundle.
+ * `*index` is its entry. `verifier` is the SPKI of a bare key, or empty for a
+ * certificate. Where `digest_only` is set the log gets the digest and not the
+ * envelope. If the log has witnesses it is their proof (cosigned.h), or
+ * `uncosigned` counts. Errors of log_client.h and of claims.
  */
 bool cli_log_bundle(struct cli_log *l, struct bytes bundle,
     struct bytes verifier, struct buf *out, uint64_t *index, struct error *err)
@@ -99,6 +112,14 @@ bool cli_log_fits(const struct cli_log *l, const struct envelope *e,
  * errors of cli_log_bundle. */
 bool cli_log_has(const struct cli_log *l, const struct bundle *b,
     struct bytes verifier, uint64_t *index, struct error *err) MUST_USE;
+
+/*
+ * cli_log_upgrade does the same for a bundle whose entry is verified already:
+ * where the proof in it lacks the witnesses and theirs is there, `*done` is the
+ * bundle with it, appended.
+ */
+bool cli_log_upgrade(struct cli_log *l, struct bytes bundle,
+    struct bytes verifier, struct buf *done, struct error *err) MUST_USE;
 
 /* cli_log_keeps: whoever meets S later asks the log for it, so it must come
  * back. ERR_NOTFOUND: it does not. */

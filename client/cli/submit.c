@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "client/cli/signing.h"
+#include "client/cli/cosigned.h"
 #include "client/cli/submission.h"
 #include "client/cli/verbs.h"
 #include "client/lib/policy_flags.h"
@@ -151,6 +151,22 @@ say_bundle(const struct submit *s, const struct bundle *b, struct buf *out)
 	statement_release(&st);
 }
 
+/* It is there; but its proof may still lack the witnesses. */
+static bool
+look_again(struct submit *s, const struct item *item, struct bytes verifier,
+    uint64_t index, struct error *err)
+{
+	AUTO(buf) done = BUF_INIT(BUNDLE_MAX_LEN);
+
+	if (!cli_log_upgrade(
+		&s->log, buf_bytes(&item->text), verifier, &done, err) ||
+	    (done.len > 0 &&
+		!file_write(item->path, buf_bytes(&done), 0644, err)))
+		return false;
+	tell(s, item, index, done.len > 0 ? "cosigned" : "logged before", NULL);
+	return true;
+}
+
 /* An entry that verifies already needs no other; what the log would not keep is
  * not sent. */
 static bool
@@ -166,7 +182,7 @@ look_at_bundle(
 	ok = bundle_parse(buf_bytes(&item->text), &b, err) &&
 	    bundle_verifier(s, item, &b, &verifier, err);
 	if (ok && cli_log_has(&s->log, &b, verifier, &index, &no)) {
-		tell(s, item, index, "logged before", NULL);
+		ok = look_again(s, item, verifier, index, err);
 		item->over = true;
 	} else if (ok) {
 		ok = cli_log_fits(&s->log, &b.envelope, err);
@@ -269,13 +285,22 @@ take_line(struct submit *s, const struct item *item, struct bytes line,
     struct error *err)
 {
 	AUTO(tle) t = {0};
+	AUTO(cosigned) c = {0};
+	bool enough, got = false;
 
 	if (bytes_starts(line, BYTES_LIT("{\"code\"")))
 		return line_refused(line, err);
-	return tle_parse(line, &t, err) &&
-	    tle_verify(&t, &s->log.key, buf_bytes(&item->leaf), &s->hasher,
-		s->verifier, err) &&
-	    keep_proof(s, item, &t, err);
+	if (!tle_parse(line, &t, err) ||
+	    !tle_verify(&t, &s->log.key, buf_bytes(&item->leaf), &s->hasher,
+		s->verifier, err) ||
+	    !cli_saw(
+		s->log.pins, &s->log.key, s->log.client, t.checkpoint, err) ||
+	    !cosigned_enough(&s->log, t.checkpoint, &enough, err) ||
+	    (!enough &&
+		!cosigned_get(
+		    &s->log, t.index, buf_bytes(&item->leaf), &c, &got, err)))
+		return false;
+	return keep_proof(s, item, got ? &c.t : &t, err);
 }
 
 /* Says what is wrong with one file, and goes on with the next. */
@@ -323,7 +348,6 @@ submit_batch(struct submit *s, struct error *failed, struct error *err)
 static bool
 look_and_ask(struct submit *s, struct error *failed, struct error *err)
 {
-	bool yes = cli_flag(s->args, "--yes");
 	size_t left = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
@@ -337,7 +361,7 @@ look_and_ask(struct submit *s, struct error *failed, struct error *err)
 			complain(item, &why, failed);
 			item->over = true;
 		}
-		if (item->over || ++left > SAID_MAX || yes)
+		if (item->over || ++left > SAID_MAX)
 			continue;
 		if (left == 1)
 			cli_say_public(&s->log);
@@ -346,15 +370,14 @@ look_and_ask(struct submit *s, struct error *failed, struct error *err)
 	}
 	if (left == 0)
 		return true;
-	if (!yes && left > SAID_MAX)
+	if (left > SAID_MAX)
 		(void)fprintf(stderr, "  and so on, %zu files in all,\n", left);
-	if (!yes)
-		(void)fputs("  with the signature and the public key, or the "
-			    "certificate with its names.\n",
-		    stderr);
+	(void)fputs("  with the signature and the public key, or the "
+		    "certificate with its names.\n",
+	    stderr);
 	if (s->log.digest_only)
 		cli_say_digest();
-	return cli_confirm("Publish it?", yes, err);
+	return cli_confirm("Publish it?", cli_flag(s->args, "--yes"), err);
 }
 
 static bool
@@ -372,7 +395,7 @@ submit_all(struct submit *s, struct error *err)
 			complain(&s->items[i], &why, &failed);
 	}
 	if (failed.code == ERR_NONE)
-		return true;
+		return cosigned_end(&s->log, err);
 	*err = failed;
 	return error_prefix(err, "not all were logged");
 }
@@ -426,7 +449,7 @@ const struct cli_verb verb_submit = {
 	"FILE is a bundle (completed in place; left alone if its entry "
 	"verifies\n"
 	"already) or a submission as Rekor v2 takes it (FILE.tlog-proof is\n"
-	"written). Says what becomes public and asks, unless --yes. Safe to\n"
+	"written). Says what becomes public, and asks unless --yes. Safe to\n"
 	"repeat.",
     .run = run,
     .options = options,

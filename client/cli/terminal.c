@@ -34,7 +34,8 @@ cli_confirm(const char *question, bool yes, struct error *err)
 bool
 cli_print(struct bytes text, struct error *err)
 {
-	if (fwrite(text.ptr, 1, text.len, stdout) == text.len &&
+	if ((text.len == 0 ||
+		fwrite(text.ptr, 1, text.len, stdout) == text.len) &&
 	    fflush(stdout) == 0)
 		return true;
 	return error_set(

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "client/cli/pinned.h"
 #include "client/cli/verbs.h"
 #include "client/lib/job.h"
 #include "client/lib/policy_file.h"
@@ -28,6 +29,7 @@ static const struct cli_option options[] = {
     {"--logged", "WORD", "offline (default), online, or off", false},
     {"--online", NULL, "ask the log what is new, with a policy too", false},
     {"--log-url", "URL", "where to ask it", false},
+    CLI_PINS_OPTION,
     {"--signature", "FILE", "the bundle, if it lies elsewhere", false},
     {"--bundle", "FILE", "the same", false},
     {"--evidence", "PATH", "more statements: a bundle or a folder", true},
@@ -50,6 +52,7 @@ struct request {
 	struct trust_root *root;
 	struct verify_sigstore sigstore;
 	struct job job;
+	char *pins;
 };
 
 /* With a policy, a flag may ask for more and never for less. */
@@ -218,6 +221,9 @@ read_request(struct request *q, struct error *err)
 		return error_set(err, ERR_USAGE,
 		    "--signature is one model's, and there are %zu",
 		    a->operand_count);
+	if (!cli_pins_path(a, &q->pins, err))
+		return false;
+	q->job.pins = q->pins;
 	return read_trust(q, err) && read_numbers(q, err);
 }
 
@@ -283,6 +289,7 @@ run(struct cli_args *a, struct error *err)
 	free(q.policy);
 	trust_root_release(q.root);
 	free(q.root);
+	free(q.pins);
 	return ok ? code : -1;
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "client/cli/cosigned.h"
 #include "client/cli/issue.h"
 #include "client/cli/verbs.h"
 #include "client/lib/sources.h"
@@ -249,7 +250,7 @@ run(struct cli_args *a, struct error *err)
 	if (!reason)
 		return -1;
 	ok = issuer_open(a, true, &w.who, err) && read_targets(&w, err) &&
-	    issue(&w, reason, err);
+	    issue(&w, reason, err) && cosigned_end(&w.who.log, err);
 	for (size_t i = 0; i < w.count; i++) {
 		free(w.targets[i].folder);
 		buf_release(&w.targets[i].name);

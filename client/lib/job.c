@@ -10,6 +10,7 @@
 
 #include "client/lib/model_files.h"
 #include "client/lib/online.h"
+#include "client/lib/scan_view.h"
 #include "client/lib/sources.h"
 #include "client/lib/state.h"
 #include "core/base/cleanup.h"
@@ -25,6 +26,7 @@ struct run {
 	struct state *state;
 	struct file_tree tree;
 	struct online *online;
+	struct scan_view scan;
 	struct model_files files;
 	struct verify_input in;
 	int scratch;
@@ -147,6 +149,20 @@ ask_log(struct run *r, struct error *err)
 	return true;
 }
 
+/* The scans that lie in the state: what they found refuses offline, too. */
+static bool
+read_scans(struct run *r, struct error *err)
+{
+	if (!r->job->state)
+		return true;
+	if (!scan_view_read(r->job->state, r->job->policy,
+		buf_bytes(&r->bundle), &r->evidence, &r->scan, err))
+		return false;
+	if (r->scan.there)
+		r->in.scan = &r->scan.scan;
+	return true;
+}
+
 static void
 set_input(struct run *r)
 {
@@ -221,6 +237,7 @@ prepare(struct run *r, struct error *err)
 	return open_state(r, err) && open_scratch(r, err) &&
 	    read_bundle(r, is_folder, err) &&
 	    read_evidence(r, is_folder, err) && ask_log(r, err) &&
+	    read_scans(r, err) &&
 	    file_tree_open(
 		AT_FDCWD, r->path, model_files_skip, NULL, &r->tree, err);
 }
@@ -259,7 +276,7 @@ job_run_bundle(const struct job *job, struct bytes json, struct verdict *out)
 	set_input(&r);
 	ok = asks_sensibly(job, &err) && buf_ok(&r.bundle, &err) &&
 	    open_state(&r, &err) && read_evidence(&r, false, &err) &&
-	    ask_log(&r, &err);
+	    ask_log(&r, &err) && read_scans(&r, &err);
 	if (!ok)
 		verdict_refuse(out, &err);
 	else

@@ -27,6 +27,7 @@ struct job {
 	const char *state;
 	const char *scratch;
 	const char *log_url;
+	const char *pins; /* pins.h: a pinned log that is asked is held to it */
 	bool online;
 	unsigned timeout_ms;
 	bool has_now;

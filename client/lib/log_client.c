@@ -241,26 +241,134 @@ take_hashes(const json_t *value, struct proof *out)
 	return true;
 }
 
+static bool
+take_root(const json_t *value, const char *name, struct hash *out)
+{
+	AUTO(buf) raw = BUF_INIT(HASH_LEN);
+	const json_t *root = json_object_get(value, name);
+
+	if (!json_is_string(root) || !base64_decode(json_text(root), &raw) ||
+	    raw.len != HASH_LEN)
+		return false;
+	memcpy(out->b, raw.ptr, HASH_LEN);
+	return true;
+}
+
+static bool
+no_consistency(const struct log_client *c, struct error *err)
+{
+	return error_reason(err, ERR_SYNTAX, "server-error",
+	    "%s answered with no consistency proof", c->url);
+}
+
+static bool
+ask_consistency(struct log_client *c, uint64_t old_size, uint64_t new_size,
+    json_t **out, struct error *err)
+{
+	AUTO(buf) text = BUF_INIT(SMALL_ANSWER);
+	struct error why = {0};
+	char path[100];
+
+	(void)snprintf(path, sizeof(path),
+	    "/api/v1/proof/consistency/%llu/%llu", (unsigned long long)old_size,
+	    (unsigned long long)new_size);
+	return log_client_get(c, path, &text, err) &&
+	    (json_parse(buf_bytes(&text), SMALL_ANSWER, out, &why) ||
+		no_consistency(c, err));
+}
+
 bool
 log_client_consistency(struct log_client *c, uint64_t old_size,
     uint64_t new_size, struct proof *out, struct error *err)
 {
-	AUTO(buf) text = BUF_INIT(SMALL_ANSWER);
 	AUTO_PTR(json_t) value = NULL;
-	char path[100];
 
 	out->len = 0;
 	if (old_size == new_size)
 		return true;
-	(void)snprintf(path, sizeof(path),
-	    "/api/v1/proof/consistency/%llu/%llu", (unsigned long long)old_size,
-	    (unsigned long long)new_size);
-	if (!log_client_get(c, path, &text, err) ||
-	    !json_parse(buf_bytes(&text), SMALL_ANSWER, &value, err))
+	return ask_consistency(c, old_size, new_size, &value, err) &&
+	    (take_hashes(value, out) || no_consistency(c, err));
+}
+
+bool
+log_client_connection(struct log_client *c, uint64_t old_size,
+    uint64_t new_size, struct log_connection *out, struct error *err)
+{
+	AUTO_PTR(json_t) value = NULL;
+
+	if (!ask_consistency(c, old_size, new_size, &value, err))
 		return false;
-	return take_hashes(value, out) ||
-	    error_reason(err, ERR_SYNTAX, "server-error",
-		"%s answered with no consistency proof", c->url);
+	out->has_roots = take_root(value, "oldRootHash", &out->old_root) &&
+	    take_root(value, "newRootHash", &out->new_root);
+	return take_hashes(value, &out->proof) || no_consistency(c, err);
+}
+
+/* What a refusal of a cosigned proof means. */
+static enum log_cosigned_state
+state_of(const struct http_answer *a)
+{
+	AUTO_PTR(json_t) value = NULL;
+	struct error ignored = {0};
+	const char *reason = NULL;
+
+	if (a->status != 404)
+		return a->status >= 500 || a->status == 429 ? LOG_NOT_YET
+							    : LOG_NO_WITNESSES;
+	if (json_parse(buf_bytes(&a->body), SMALL_ANSWER, &value, &ignored))
+		reason = json_string_value(json_object_get(
+		    json_array_get(json_object_get(value, "details"), 0),
+		    "reason"));
+	return reason &&
+		(strcmp(reason, "not-cosigned-yet") == 0 ||
+		    strcmp(reason, "no-such-entry") == 0)
+	    ? LOG_NOT_YET
+	    : LOG_NO_WITNESSES;
+}
+
+static bool
+take_cosigned(const struct log_client *c, struct bytes body,
+    struct log_cosigned *out, struct error *err)
+{
+	AUTO_PTR(json_t) value = NULL;
+	struct error why = {0};
+	const json_t *note;
+
+	if (json_parse(body, NOTE_MAX_LEN + SMALL_ANSWER, &value, &why)) {
+		note = json_object_get(
+		    json_object_get(value, "checkpoint"), "envelope");
+		if (json_is_string(note) && take_hashes(value, &out->proof)) {
+			buf_put(&out->checkpoint, json_text(note));
+			return buf_ok(&out->checkpoint, err);
+		}
+	}
+	return error_reason(err, ERR_SYNTAX, "server-error",
+	    "%s answered with no cosigned proof", c->url);
+}
+
+bool
+log_client_cosigned(struct log_client *c, uint64_t index, unsigned ms,
+    struct log_cosigned *out, struct error *err)
+{
+	struct http_answer a = {.body = BUF_INIT(NOTE_MAX_LEN + SMALL_ANSWER)};
+	char path[100], url[URL_MAX];
+	unsigned left = time_left(c);
+	bool ok;
+
+	(void)snprintf(path, sizeof(path),
+	    "/api/v1/proof/inclusion/%llu/cosigned", (unsigned long long)index);
+	ok = full_url(c, path, url, err) && limit_time(c, err);
+	if (ok && ms < left)
+		http_limit(c->http, ms);
+	ok = ok && http_get(c->http, url, &a, err);
+	out->retry_after = a.retry_after;
+	if (ok && a.status == 200) {
+		out->state = LOG_COSIGNED;
+		ok = take_cosigned(c, buf_bytes(&a.body), out, err);
+	} else if (ok) {
+		out->state = state_of(&a);
+	}
+	buf_release(&a.body);
+	return ok;
 }
 
 bool

@@ -47,6 +47,36 @@ bool log_client_envelope(struct log_client *c, const struct hash *statement,
 bool log_client_consistency(struct log_client *c, uint64_t old_size,
     uint64_t new_size, struct proof *out, struct error *err) MUST_USE;
 
+/* What the log says about two of its trees; the roots are its claims. */
+struct log_connection {
+	struct proof proof;
+	bool has_roots;
+	struct hash old_root, new_root;
+};
+
+/* log_client_connection asks for the proof, with the roots if they are said. */
+bool log_client_connection(struct log_client *c, uint64_t old_size,
+    uint64_t new_size, struct log_connection *out, struct error *err) MUST_USE;
+
+/* Whether a log has a proof under a checkpoint that its witnesses cosigned. */
+enum log_cosigned_state {
+	LOG_NO_WITNESSES = 0, /* it has none, or knows of no such proofs */
+	LOG_NOT_YET,
+	LOG_COSIGNED,
+};
+
+struct log_cosigned {
+	enum log_cosigned_state state;
+	unsigned retry_after; /* seconds; 0: not said */
+	struct proof proof;   /* of LOG_COSIGNED, and a signed note */
+	struct buf checkpoint;
+};
+
+/* log_client_cosigned asks once, for at most `ms`. The checkpoint is appended;
+ * its limit is the caller's. */
+bool log_client_cosigned(struct log_client *c, uint64_t index, unsigned ms,
+    struct log_cosigned *out, struct error *err) MUST_USE;
+
 /* log_client_key asks the log for its own vkey: for first contact only. */
 bool log_client_key(struct log_client *c, struct vkey *out, struct error *err)
     MUST_USE;

@@ -186,6 +186,26 @@ judge_files(struct work *w, struct error *err)
 	return true;
 }
 
+/* What is listed is looked at in any case; who says otherwise means another
+ * path, or another model. */
+static bool
+ignores_no_listed(const struct work *w, struct error *err)
+{
+	const char *const *paths = w->f->job->ignored;
+
+	for (size_t i = 0; paths && paths[i]; i++)
+		for (size_t n = 0; n < w->files->count; n++) {
+			struct bytes name = w->files->files[n].name;
+
+			if (manifest_name_below(name, bytes_str(paths[i])))
+				return error_set(err, ERR_USAGE,
+				    "--ignore %s: the signature lists %.*s",
+				    paths[i], (int)name.len,
+				    (const char *)name.ptr);
+		}
+	return true;
+}
+
 static bool
 is_ignored(const struct work *w, struct bytes name)
 {
@@ -370,8 +390,9 @@ model_files_check(void *arg, const struct manifest *m,
 	struct work w = {.f = arg, .m = m, .files = files, .v = v};
 	bool ok;
 
-	ok = choose(&w, err) && lay_out(&w, err) &&
-	    hash_all(&w, weakest, err) && judge_files(&w, err);
+	ok = ignores_no_listed(&w, err) && choose(&w, err) &&
+	    lay_out(&w, err) && hash_all(&w, weakest, err) &&
+	    judge_files(&w, err);
 	if (ok)
 		find_unsigned(&w);
 	free(w.chosen);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "client/lib/log_client.h"
+#include "client/lib/pins.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/reader.h"
@@ -28,6 +29,10 @@ struct online {
 	struct hash statement; /* S of the bundle */
 	bool has_key;
 	struct hash key; /* of the SPKI that its entry names */
+	/* Whose statements can count: by key, and by name in a certificate. */
+	size_t signer_count;
+	struct hash *signers;
+	bool names;
 };
 
 void
@@ -37,13 +42,15 @@ online_close(struct online *o)
 		return;
 	log_client_close(o->client);
 	buf_release(&o->checkpoint);
+	free(o->signers);
 	free(o);
 }
 
-/* Where the log of this origin is: the caller's word, else the policy's. */
+/* Where the log of this origin is: the caller's word, else the policy's, else
+ * that of its pin. */
 static bool
-address_of(
-    const struct job *job, struct bytes origin, char **out, struct error *err)
+address_of(const struct job *job, const struct pin *pin, struct bytes origin,
+    char **out, struct error *err)
 {
 	const struct quorum *q = &job->policy->quorum;
 
@@ -55,6 +62,8 @@ address_of(
 		    q->logs[i].url.len > 0)
 			*out = strndup((const char *)q->logs[i].url.ptr,
 			    q->logs[i].url.len);
+	if (!*out && pin)
+		*out = strdup(pin->url);
 	return *out ||
 	    error_set(err, ERR_USAGE,
 		"where is the log %.*s? Say --log-url URL, or write it into "
@@ -62,16 +71,16 @@ address_of(
 		(int)origin.len, (const char *)origin.ptr);
 }
 
-/* The log's checkpoint today, and the way there from the bundle's. */
 static bool
-ask_checkpoint(
-    struct online *o, const struct checkpoint *ours, struct error *err)
+fetch_checkpoint(
+    struct online *o, const char *path, uint64_t *size, struct error *err)
 {
 	AUTO(note) note = {0};
 	struct checkpoint now;
 
+	buf_release(&o->checkpoint);
 	buf_init(&o->checkpoint, NOTE_MAX_LEN);
-	if (!log_client_get(o->client, "/checkpoint", &o->checkpoint, err))
+	if (!log_client_get(o->client, path, &o->checkpoint, err))
 		return false;
 	o->current.checkpoint = buf_bytes(&o->checkpoint);
 	if (!note_parse(o->current.checkpoint, &note, err) ||
@@ -79,11 +88,39 @@ ask_checkpoint(
 		err->reason = "server-error";
 		return error_prefix(err, "%s", log_client_url(o->client));
 	}
+	*size = now.size;
+	return true;
+}
+
+/*
+ * The log's checkpoint today, and the way there from the bundle's. Witnesses
+ * follow behind: the bundle may be under a larger tree than the one that is
+ * cosigned, which is no rollback if the log still shows what it has signed.
+ */
+static bool
+ask_checkpoint(
+    struct online *o, const struct checkpoint *ours, struct error *err)
+{
+	struct error why = {0};
+	uint64_t size;
+
+	if (!fetch_checkpoint(o, "/checkpoint", &size, err))
+		return false;
+	if (size < ours->size &&
+	    !fetch_checkpoint(o, "/api/v1/checkpoint/signed", &size, &why)) {
+		if (why.code != ERR_NOTFOUND && why.code != ERR_DENIED) {
+			*err = why;
+			return false;
+		}
+		/* It has no other, so the first one is its word. */
+		if (!fetch_checkpoint(o, "/checkpoint", &size, err))
+			return false;
+	}
 	/* A smaller one than ours needs no proof to be refused. */
-	if (now.size < ours->size)
+	if (size < ours->size)
 		return true;
 	return log_client_consistency(
-	    o->client, ours->size, now.size, &o->current.proof, err);
+	    o->client, ours->size, size, &o->current.proof, err);
 }
 
 static bool
@@ -100,13 +137,58 @@ take_entry(struct online *o, const struct tle *t, struct error *err)
 }
 
 static bool
+ask_connection(void *client, uint64_t old_size, uint64_t new_size,
+    struct log_connection *out, struct error *err)
+{
+	return log_client_connection(client, old_size, new_size, out, err);
+}
+
+/* Whatever else a policy asks: a pinned log must have grown out of its pin. */
+static bool
+hold_to_pin(struct online *o, const struct job *job, const struct pin *pin,
+    struct error *err)
+{
+	struct pins_contact c = {
+	    .path = job->pins,
+	    .connection = ask_connection,
+	    .arg = o->client,
+	};
+	enum pins_sight sight;
+
+	if (!pin)
+		return true;
+	c.key = &pin->key;
+	return pins_saw(&c, o->current.checkpoint, &sight, err);
+}
+
+static bool
+ask(struct online *o, const struct job *job, const struct checkpoint *ours,
+    struct error *err)
+{
+	AUTO(pins) pins = {0};
+	const struct pin *pin;
+	char *url;
+
+	if (job->pins && !pins_read(job->pins, &pins, err))
+		return false;
+	pin = pins_find_origin(&pins, ours->origin);
+	if (!address_of(job, pin, ours->origin, &url, err))
+		return false;
+	o->client = log_client_open(
+	    url, NULL, job->timeout_ms ? job->timeout_ms : JOB_TIMEOUT_MS, err);
+	free(url);
+	o->logged = true;
+	return o->client && ask_checkpoint(o, ours, err) &&
+	    hold_to_pin(o, job, pin, err);
+}
+
+static bool
 open_for(struct online *o, const struct job *job, const struct bundle *b,
     struct error *err)
 {
 	AUTO(tle) t = {0};
 	AUTO(note) note = {0};
 	struct checkpoint ours;
-	char *url;
 
 	if (!dsse_statement_digest(&b->envelope, &o->statement, err))
 		return false;
@@ -120,13 +202,7 @@ open_for(struct online *o, const struct job *job, const struct bundle *b,
 		err->reason = "wrong-entry";
 		return false;
 	}
-	if (!address_of(job, ours.origin, &url, err))
-		return false;
-	o->client = log_client_open(
-	    url, NULL, job->timeout_ms ? job->timeout_ms : JOB_TIMEOUT_MS, err);
-	free(url);
-	o->logged = true;
-	return o->client && ask_checkpoint(o, &ours, err);
+	return ask(o, job, &ours, err);
 }
 
 struct online *
@@ -195,13 +271,46 @@ bad_hit(struct error *err)
 	    "the log answered a search with what is no hit");
 }
 
+static bool
+is_signer(const struct online *o, const struct hash *key)
+{
+	for (size_t i = 0; i < o->signer_count; i++)
+		if (hash_equal(&o->signers[i], key))
+			return true;
+	return false;
+}
+
 /*
- * Whether a statement of this verifier could count. Anyone can log any number
- * about any subject: those would crowd out the ones that do.
+ * Anyone can log any number about any subject, and the words of a withdrawal
+ * before its signer does: a search shows a statement once, at its first entry,
+ * but for one signer at the first of that signer. So each is asked for.
  */
 static bool
-may_count(
-    const struct online *o, const struct entry *e, bool *out, struct error *err)
+list_signers(struct online *o, struct error *err)
+{
+	const struct policy *p = o->policy;
+
+	o->signers = calloc(p->credential_count + 1, sizeof(*o->signers));
+	if (!o->signers)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	if (o->has_key)
+		o->signers[o->signer_count++] = o->key;
+	for (size_t i = 0; i < p->credential_count; i++) {
+		const struct policy_credential *c = &p->credentials[i];
+
+		if (c->kind != POLICY_KEY && c->kind != POLICY_CERT_KEY)
+			o->names = true;
+		else if (!is_signer(o, &c->key))
+			o->signers[o->signer_count++] = c->key;
+	}
+	return true;
+}
+
+/* Whether a statement of this verifier could count, in a search for one signer
+ * or (NULL) for all whom a certificate names. */
+static bool
+may_count(const struct online *o, const struct entry *e,
+    const struct hash *signer, bool *out, struct error *err)
 {
 	AUTO(hasher) h = {0};
 	struct hash key;
@@ -209,15 +318,8 @@ may_count(
 	if (!hasher_open(&h, err))
 		return false;
 	sha256(&h, e->key.spki, &key);
-	*out = o->has_key && hash_equal(&key, &o->key);
-	for (size_t i = 0; i < o->policy->credential_count; i++) {
-		const struct policy_credential *c = &o->policy->credentials[i];
-
-		if (c->kind == POLICY_KEY || c->kind == POLICY_CERT_KEY)
-			*out = *out || hash_equal(&key, &c->key);
-		else
-			*out = *out || e->is_certificate;
-	}
+	*out = signer ? hash_equal(&key, signer)
+		      : e->is_certificate && !is_signer(o, &key);
 	return hasher_ok(&h, err);
 }
 
@@ -231,8 +333,8 @@ too_many(struct error *err)
 }
 
 static bool
-add_hit(struct online *o, const json_t *hit, struct evidence_list *l,
-    struct error *err)
+add_hit(struct online *o, const json_t *hit, const struct hash *signer,
+    struct evidence_list *l, struct error *err)
 {
 	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
 	AUTO(buf) bundle = BUF_INIT(EVIDENCE_FILE_MAX);
@@ -255,7 +357,7 @@ add_hit(struct online *o, const json_t *hit, struct evidence_list *l,
 			err->reason = "search-hit";
 		return error_prefix(err, "the log answered a search");
 	}
-	if (!may_count(o, &e, &counts, err))
+	if (!may_count(o, &e, signer, &counts, err))
 		return false;
 	if (!counts)
 		return true;
@@ -268,10 +370,11 @@ add_hit(struct online *o, const json_t *hit, struct evidence_list *l,
 	return evidence_add(l, name, &bundle, err);
 }
 
-/* One page of what speaks about `subject`. `*next` is the cursor, or NULL. */
+/* One page of what speaks about `subject`. */
 static bool
-search_page(struct online *o, const struct hash *subject, const char *after,
-    json_t **out, struct error *err)
+search_page(struct online *o, const struct hash *subject,
+    const struct hash *signer, const char *after, json_t **out,
+    struct error *err)
 {
 	AUTO(buf) path = BUF_INIT(512);
 	AUTO(buf) text = BUF_INIT(HITS_MAX);
@@ -280,6 +383,10 @@ search_page(struct online *o, const struct hash *subject, const char *after,
 
 	buf_put_str(&path, "/api/v1/search?subject=");
 	hex_put(&path, hash_bytes(subject));
+	if (signer) {
+		buf_put_str(&path, "&signer=");
+		hex_put(&path, hash_bytes(signer));
+	}
 	buf_printf(&path, "&order=newest&limit=20%s%s", after ? "&after=" : "",
 	    after ? after : "");
 	address = buf_dup_string(&path);
@@ -303,7 +410,7 @@ refuses(const json_t *hit)
 
 static bool
 search_all(struct online *o, const struct hash *subject,
-    struct evidence_list *l, struct error *err)
+    const struct hash *signer, struct evidence_list *l, struct error *err)
 {
 	char after[32] = "";
 
@@ -311,15 +418,16 @@ search_all(struct online *o, const struct hash *subject,
 		AUTO_PTR(json_t) value = NULL;
 		const json_t *hits, *next;
 
-		if (!search_page(
-			o, subject, after[0] ? after : NULL, &value, err))
+		if (!search_page(o, subject, signer, after[0] ? after : NULL,
+			&value, err))
 			return false;
 		hits = json_object_get(value, "entries");
 		if (!json_is_array(hits))
 			return bad_hit(err);
 		for (size_t i = 0; i < json_array_size(hits); i++)
 			if (refuses(json_array_get(hits, i)) &&
-			    !add_hit(o, json_array_get(hits, i), l, err))
+			    !add_hit(
+				o, json_array_get(hits, i), signer, l, err))
 				return false;
 		next = json_object_get(value, "next");
 		if (!json_is_string(next) ||
@@ -331,10 +439,20 @@ search_all(struct online *o, const struct hash *subject,
 	return too_many(err);
 }
 
+static bool
+search_about(struct online *o, const struct hash *subject,
+    struct evidence_list *l, struct error *err)
+{
+	for (size_t i = 0; i < o->signer_count; i++)
+		if (!search_all(o, subject, &o->signers[i], l, err))
+			return false;
+	return !o->names || search_all(o, subject, NULL, l, err);
+}
+
 bool
 online_evidence(struct online *o, struct evidence_list *l, struct error *err)
 {
 	return !o->logged ||
-	    (search_all(o, &o->statement, l, err) &&
-		(!o->has_key || search_all(o, &o->key, l, err)));
+	    (list_signers(o, err) && search_about(o, &o->statement, l, err) &&
+		(!o->has_key || search_about(o, &o->key, l, err)));
 }

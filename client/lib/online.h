@@ -14,8 +14,10 @@ struct online;
 
 /*
  * online_open asks the log at job->log_url, else the policy's URL of the log
- * whose checkpoint is in the bundle. NULL: "network" and the other reasons of
- * log_client.h; ERR_USAGE where no address is known; what bundle_parse says.
+ * whose checkpoint is in the bundle, else that of its pin in job->pins. What a
+ * pinned log shows is held to the pin (pins_saw, and its errors). NULL:
+ * "network" and the other reasons of log_client.h; ERR_USAGE where no address is
+ * known; what bundle_parse says.
  */
 struct online *online_open(
     const struct job *job, struct bytes bundle, struct error *err) MUST_USE;

@@ -17,6 +17,7 @@
 #define URL_MAX	   4096
 #define NS_PER_MS  UINT64_C(1000000)
 #define WAIT_MS	   250 /* where a busy server does not say how long */
+#define BREAKS_MAX 2   /* connections that may break in one request */
 #define MS_PER_SEC 1000
 
 struct tile_fetch {
@@ -74,9 +75,10 @@ answered(const struct tile_fetch *f, const char *path, unsigned status,
 {
 	if (status == 200)
 		return true;
-	if (status == 404)
-		return error_set(
-		    err, ERR_NOTFOUND, "%s has no %s (404)", f->url, path);
+	/* Buckets whose contents are not to be listed say 403. */
+	if (status == 404 || status == 403 || status == 410)
+		return error_set(err, ERR_NOTFOUND, "%s has no %s (status %u)",
+		    f->url, path, status);
 	if (status >= 300 && status < 400)
 		return error_reason(err, ERR_UNAVAILABLE, "server-error",
 		    "%s sends us elsewhere (status %u), and we do not follow; "
@@ -103,6 +105,17 @@ wait_for(uint64_t deadline, unsigned seconds)
 	return true;
 }
 
+/* Busy, or a connection that broke: an audit takes hours, and a proxy's restart
+ * is no reason to end it. */
+static bool
+again(bool ok, const struct http_answer *a, const struct error *why,
+    unsigned *breaks)
+{
+	if (ok)
+		return a->status == 429 || a->status == 503;
+	return why->code == ERR_UNAVAILABLE && ++*breaks <= BREAKS_MAX;
+}
+
 static bool
 ask(struct tile_fetch *f, struct http *http, const char *path, struct buf *out,
     struct error *err)
@@ -111,9 +124,13 @@ ask(struct tile_fetch *f, struct http *http, const char *path, struct buf *out,
 	uint64_t deadline = clock_monotonic_ns() + f->timeout_ms * NS_PER_MS;
 	char url[URL_MAX];
 	int n = snprintf(url, sizeof(url), "%s%s", f->url, path);
-	bool ok = (n > 0 && (size_t)n < sizeof(url)) ||
-	    error_set(err, ERR_USAGE, "the log's address is too long");
+	unsigned breaks = 0;
+	struct error why;
+	bool ok;
 
+	if (n < 0 || (size_t)n >= sizeof(url))
+		return error_set(
+		    err, ERR_USAGE, "the log's address is too long");
 	do {
 		uint64_t now = clock_monotonic_ns();
 		unsigned left = now < deadline
@@ -122,15 +139,30 @@ ask(struct tile_fetch *f, struct http *http, const char *path, struct buf *out,
 
 		buf_clear(&a.body);
 		a.status = 0;
+		a.retry_after = 0;
+		why = (struct error){0};
 		http_limit(http, left);
-		ok = ok && http_get(http, url, &a, err);
-	} while (ok && (a.status == 429 || a.status == 503) &&
-	    wait_for(deadline, a.retry_after));
+		ok = http_get(http, url, &a, &why);
+	} while (
+	    again(ok, &a, &why, &breaks) && wait_for(deadline, a.retry_after));
+	if (!ok && why.code == ERR_LIMIT)
+		why.reason = "server-error";
+	if (!ok)
+		*err = why;
 	ok = ok && answered(f, path, a.status, err);
 	if (ok)
 		buf_put(out, buf_bytes(&a.body));
 	buf_release(&a.body);
 	return ok && buf_ok(out, err);
+}
+
+/* There compressing takes longer than sending. */
+static bool
+is_loopback(const char *url)
+{
+	return strncmp(url, "http://127.", 11) == 0 ||
+	    strncmp(url, "http://[::1]", 12) == 0 ||
+	    strncmp(url, "http://localhost", 16) == 0;
 }
 
 bool
@@ -141,8 +173,11 @@ tile_fetch_get(struct tile_fetch *f, unsigned worker, const char *path,
 		return f->source.get(f->source.arg, worker, path, out, err);
 	if (worker >= TILE_FETCH_WORKERS)
 		return error_set(err, ERR_INTERNAL, "too many workers");
-	if (!f->http[worker])
+	if (!f->http[worker]) {
 		f->http[worker] = http_open(f->timeout_ms, err);
+		if (f->http[worker] && !is_loopback(f->url))
+			http_compressed(f->http[worker]);
+	}
 	return f->http[worker] && ask(f, f->http[worker], path, out, err);
 }
 

@@ -44,7 +44,7 @@ void tile_fetch_close(struct tile_fetch *f);
 /*
  * tile_fetch_get appends what the server has at `path`. Asks again while it is
  * busy (429, 503: as long as Retry-After says) and there is time. ERR_NOTFOUND
- * for 404, ERR_LIMIT, ERR_UNAVAILABLE with the reasons "network", "throttled",
+ * for 404, 403 and 410, ERR_LIMIT, ERR_UNAVAILABLE with the reasons "network", "throttled",
  * "server-error"; redirects are not followed.
  */
 bool tile_fetch_get(struct tile_fetch *f, unsigned worker, const char *path,

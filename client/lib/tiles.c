@@ -13,6 +13,7 @@
 #include "io/workers.h"
 
 #define TILE_BYTES (TILE_WIDTH * HASH_LEN)
+#define TILE_READ  (TILE_BYTES + 4096) /* so that too long a one is told */
 #define LEVELS	   (TILE_MAX_LEVEL + 1)
 #define KNOWN	   64 /* verified full tiles kept in memory */
 
@@ -69,17 +70,6 @@ tiles_close(struct tiles *t)
 	free(t);
 }
 
-bool
-tiles_checkpoint(struct tiles *t, const struct vkey *key, struct buf *note,
-    struct checkpoint *out, struct error *err)
-{
-	size_t from = note->len;
-
-	return tile_fetch_get(t->fetch, 0, "/checkpoint", note, err) &&
-	    checkpoint_open(bytes_slice(buf_bytes(note), from, note->len), key,
-		t->verifier, out, err);
-}
-
 /* --- what a log must have --- */
 
 /* What the head implies and the log has not: it fails, the thing exists. */
@@ -91,6 +81,18 @@ missing(struct error *err)
 		err->reason = "server-error";
 	}
 	return false;
+}
+
+bool
+tiles_checkpoint(struct tiles *t, const struct vkey *key, struct buf *note,
+    struct checkpoint *out, struct error *err)
+{
+	size_t from = note->len;
+
+	return (tile_fetch_get(t->fetch, 0, "/checkpoint", note, err) ||
+		   missing(err)) &&
+	    checkpoint_open(bytes_slice(buf_bytes(note), from, note->len), key,
+		t->verifier, out, err);
 }
 
 static void
@@ -136,7 +138,7 @@ read_edge(struct tiles *t, unsigned level, struct error *err)
 	struct edge *e = &t->edges[level];
 	struct tile_place place = {.level = (uint8_t)level};
 	uint64_t hashes = t->size >> (TILE_HEIGHT * level);
-	AUTO(buf) raw = BUF_INIT(TILE_BYTES);
+	AUTO(buf) raw = BUF_INIT(TILE_READ);
 	bool full;
 
 	e->count = (unsigned)(hashes % TILE_WIDTH);
@@ -218,7 +220,7 @@ static bool
 load_full(struct tiles *t, struct tile_place place, const struct hash *want,
     struct hash out[TILE_WIDTH], struct error *err)
 {
-	AUTO(buf) raw = BUF_INIT(TILE_BYTES);
+	AUTO(buf) raw = BUF_INIT(TILE_READ);
 	struct error ignored = {0};
 	char path[TILE_PATH_MAX + 8];
 
@@ -385,7 +387,7 @@ hash_entries(struct reading *r, uint64_t bundle, unsigned count, size_t *len,
 		if (!entries_next(&in, &entry, err)) {
 			(void)error_set(err, ERR_SYNTAX,
 			    "it has %u entries instead of %u", i, count);
-			err->reason = "bundle";
+			err->reason = "leaf";
 			return error_prefix(err, "bundle %" PRIu64, bundle);
 		}
 		merkle_leaf(&r->h, entry, &r->leaves[i]);
@@ -407,7 +409,7 @@ bundle_is(struct reading *r, uint64_t bundle, unsigned count, size_t *len,
 		return false;
 	if (count == TILE_WIDTH) {
 		if (*len != r->raw.len)
-			return error_reason(err, ERR_SYNTAX, "bundle",
+			return error_reason(err, ERR_SYNTAX, "leaf",
 			    "bundle %" PRIu64 " goes on after 256 entries",
 			    bundle);
 		tile_fold(&r->h, r->leaves, TILE_WIDTH, &root);
@@ -420,7 +422,7 @@ bundle_is(struct reading *r, uint64_t bundle, unsigned count, size_t *len,
 	if (!hasher_ok(&r->h, err))
 		return false;
 	return same ||
-	    error_reason(err, ERR_BADSIG, "bundle",
+	    error_reason(err, ERR_BADSIG, "leaf",
 		"bundle %" PRIu64 " is not what the log's checkpoint of size "
 		"%" PRIu64 " has there",
 		bundle, r->b->t->size);
@@ -459,7 +461,7 @@ read_partial(struct reading *r, uint64_t bundle, unsigned count, size_t *len,
 		   &full, err) &&
 	    bundle_is(r, bundle, count, len, err) &&
 	    (full || *len == r->raw.len ||
-		error_reason(err, ERR_SYNTAX, "bundle",
+		error_reason(err, ERR_SYNTAX, "leaf",
 		    "bundle %" PRIu64 " goes on after %u entries", bundle,
 		    count));
 }
@@ -561,7 +563,7 @@ work(void *arg, unsigned worker)
 	r->b = b;
 	r->worker = worker;
 	buf_init(&r->raw, TILE_FETCH_MAX);
-	buf_init(&r->tile, TILE_BYTES);
+	buf_init(&r->tile, TILE_READ);
 	if (!hasher_open(&r->h, &err))
 		batch_fail(b, &err);
 	while (!atomic_load(&b->failed)) {

@@ -11,14 +11,20 @@
  * hashes into a head that the caller verified. Works with any log of that
  * kind: it asks for /checkpoint and /tile/… alone.
  *
- * tiles_head reads the tiles at the tree's right edge and computes the root:
- * each of their hashes goes into it. Every other tile is full, and its root is
- * a hash of the tile above it, which was verified before. Full tiles and full
- * bundles are kept in the cache, and verified again when they come out of it;
- * one that does not hash to what it must is fetched anew.
+ * What is verified when:
+ *	checkpoint	origin and signature, by tiles_checkpoint;
+ *	right edge	by tiles_head: each hash of a tile that is not full goes
+ *			into the root that is computed of them;
+ *	full tiles	when they are read, from the log or the cache: the root of
+ *			one is a hash of the tile above it, verified before;
+ *	entries		by tiles_walk, before they are handed out: their leaf
+ *			hashes are those of the tile, full or at the edge.
+ * Full tiles and full bundles are kept in the cache; one that does not hash to
+ * what it must is fetched anew. Where a partial one is gone, the full one is
+ * taken: it begins with it.
  *
  * One thread at a time, but for what tiles_walk says. All functions: ERR_BADSIG
- * reason "tile" or "bundle" where the log serves what does not hash into the
+ * reason "tile" or "leaf" where the log serves what does not hash into the
  * head; ERR_SYNTAX for what is none; else as tile_fetch_get. A tile that must
  * be there and is not is ERR_UNAVAILABLE "server-error", never "not found".
  */
@@ -41,8 +47,9 @@ bool tiles_checkpoint(struct tiles *t, const struct vkey *key, struct buf *note,
 bool tiles_head(struct tiles *t, uint64_t size, const struct hash *root,
     struct error *err) MUST_USE;
 
-/* tiles_nodes reads verified nodes under the head, for merkle.h, proof.h and
- * frontier.h. */
+/* tiles_nodes reads verified nodes under the head: with it proof_inclusion and
+ * proof_consistency make proofs between any sizes up to the head's that no
+ * server need give, and frontier_read what a later audit goes on from. */
 struct node_reader tiles_nodes(struct tiles *t);
 
 /*

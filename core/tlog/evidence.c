@@ -201,3 +201,29 @@ evidence_verify(const struct evidence *e, const struct vkey *key,
 	    open_head(e->larger, key, verifier, &heads[1], err) &&
 	    contradict(e, heads, h, err) && hasher_ok(h, err);
 }
+
+bool
+evidence_make(const struct evidence *pair, const struct node_reader *nodes,
+    struct hasher *h, struct key_verifier *verifier, struct buf *out,
+    struct error *err)
+{
+	struct evidence e = *pair;
+	struct checkpoint heads[2];
+	uint64_t smaller, larger;
+
+	if (!open_head(e.smaller, &e.key, verifier, &heads[0], err) ||
+	    !open_head(e.larger, &e.key, verifier, &heads[1], err))
+		return false;
+	smaller = heads[0].size;
+	larger = heads[1].size;
+	e.has_root = smaller > 0 && smaller < larger;
+	if (e.has_root &&
+	    (!merkle_root(h, nodes, smaller, &e.root, err) ||
+		!proof_consistency(h, nodes, smaller, larger, &e.proof, err)))
+		return false;
+	/* What does not convince us would convince nobody. */
+	if (!evidence_verify(&e, &e.key, h, verifier, NULL, err))
+		return false;
+	evidence_format(&e, out);
+	return buf_ok(out, err);
+}

@@ -52,4 +52,14 @@ bool evidence_verify(const struct evidence *e, const struct vkey *key,
     struct hasher *h, struct key_verifier *verifier, struct checkpoint heads[2],
     struct error *err) MUST_USE;
 
+/*
+ * evidence_make appends evidence made of `pair`, of which key and notes are set:
+ * where their sizes differ, root and proof are read from `nodes`, the tree of
+ * the larger head. It is verified first; the errors are evidence_verify's and
+ * what `nodes` says, and then nothing is appended.
+ */
+bool evidence_make(const struct evidence *pair, const struct node_reader *nodes,
+    struct hasher *h, struct key_verifier *verifier, struct buf *out,
+    struct error *err) MUST_USE;
+
 #endif

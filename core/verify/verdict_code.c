@@ -55,6 +55,7 @@ static const struct {
     {"throttled", VERDICT_THROTTLED},
     {"server-error", VERDICT_SERVER_ERROR},
     {"not-published-yet", VERDICT_NOT_PUBLISHED_YET},
+    {"not-cosigned-yet", VERDICT_NOT_PUBLISHED_YET},
     {"missing", VERDICT_LOCAL_IO},
     {"permission", VERDICT_LOCAL_IO},
     {"no-space", VERDICT_LOCAL_IO},

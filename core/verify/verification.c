@@ -305,8 +305,8 @@ verification_fresh_scan(struct verification *v, struct error *err)
 
 	if (!s)
 		return not_fresh(err,
-		    "the rule wants a scan of the whole log, and none "
-		    "is at hand");
+		    "the rule wants a scan of the whole log, and none is at "
+		    "hand: mtlog scan makes it, --state DIR finds it");
 	if (!v->claim.logged ||
 	    !bytes_equal(s->origin, v->claim.head.head.origin))
 		return not_fresh(err, "the scan is of another log");
@@ -315,8 +315,19 @@ verification_fresh_scan(struct verification *v, struct error *err)
 	if (s->time > v->in->now + CLAIM_CLOCK_SKEW)
 		return error_reason(err, ERR_DENIED, "clock",
 		    "the scan is from the future; set the clock");
+	if (!s->dated)
+		return not_fresh(err,
+		    "no witness says how old the checkpoint of the scan is");
+	if (!s->covers)
+		return not_fresh(err,
+		    "the scan did not look for all signers of this policy; "
+		    "scan again with it");
 	if (!s->complete)
-		return not_fresh(err, "the scan is incomplete");
+		return error_reason(err, ERR_DENIED, "no-fresh-status",
+		    "the scan is incomplete: %llu entries of our signers are "
+		    "without their envelope, first entry %llu",
+		    (unsigned long long)s->missing,
+		    (unsigned long long)s->missing_first);
 	if (!s->has_newest || !hash_equal(&s->newest, &v->claim.digest))
 		return error_reason(err, ERR_DENIED, "superseded",
 		    "the scan found a newer statement of this name");

@@ -20,15 +20,19 @@ struct verify_current {
 };
 
 /*
- * What a scan of every leaf found out (mtlog monitor; spec: a record in the
+ * What a scan of every leaf found out (mtlog scan; spec: a record in the
  * state that its caller keeps and believes).
  */
 struct verify_scan {
 	struct bytes origin;
 	uint64_t size;	  /* scanned are the entries below it */
 	struct hash root; /* of the tree of that size */
-	uint64_t time;	  /* POSIX seconds of its checkpoint's quorum */
-	bool complete;	  /* every leaf of our signers has its envelope */
+	bool dated;	  /* a quorum says how fresh its checkpoint is: */
+	uint64_t time;	  /* POSIX seconds */
+	bool covers;	  /* it looked for every signer of this policy */
+	bool complete;	  /* every leaf of our signers has its envelope; else */
+	uint64_t missing; /* so many have not, */
+	uint64_t missing_first; /* first this entry */
 	bool has_newest;
 	struct hash newest; /* S that is newest for the name asked about */
 };

@@ -7,6 +7,7 @@
 #include "core/tlog/note.h"
 #include "server/admit.h"
 #include "server/httpd.h"
+#include "server/witnessing.h"
 
 #define API_CURSORS 8
 
@@ -16,7 +17,10 @@ struct api {
 	struct tree *tree;
 	const struct store_backend *backend; /* the tree's */
 	struct lookup *lookup;
-	struct head_slot *heads;
+	struct head_slot *heads;    /* what reads may show, up to its size */
+	struct head_slot *cosigned; /* what witnesses cosigned; NULL: nobody is
+				       asked */
+	struct witnessing *witnessing; /* or NULL */
 	struct health *health;
 	struct vkey vkey; /* the log's */
 	const char *url;  /* how the log is reached from outside */
@@ -55,7 +59,8 @@ typedef bool api_route(
     struct api *api, struct exchange *x, struct bytes rest, struct error *err);
 
 /* read.c */
-api_route api_checkpoint, api_tile, api_entry, api_inclusion, api_consistency;
+api_route api_checkpoint, api_signed, api_tile, api_entry, api_inclusion,
+    api_consistency;
 /* envelope.c */
 api_route api_envelope;
 /* search.c */

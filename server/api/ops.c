@@ -40,7 +40,8 @@ api_readyz(
 
 	(void)rest;
 	(void)err;
-	if (health_writable(api->health, &why)) {
+	if (health_writable(api->health, &why) &&
+	    witnessing_ready(api->witnessing, &why)) {
 		begin(&r, 200, "text/plain; charset=utf-8");
 		buf_put_str(&r.text, "ready\n");
 	} else {

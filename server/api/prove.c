@@ -4,13 +4,28 @@
 #include "core/model/tle.h"
 
 bool
-prove_entry(struct tree_cursor *c, const struct hash *log_id,
-    const struct head *head, uint64_t index, struct bytes leaf, struct buf *out,
-    struct error *err)
+prove_inclusion(struct tree_cursor *c, const struct head *head, uint64_t index,
+    struct bytes leaf, struct proof *out, struct error *err)
 {
 	struct node_reader nodes = tree_nodes(c);
 	struct error why = {0};
 	struct hash hash;
+
+	merkle_leaf(&c->hasher, leaf, &hash);
+	if (!proof_inclusion(&c->hasher, &nodes, index, head->size, out, err))
+		return false;
+	return proof_verify_inclusion(&c->hasher, index, head->size, &hash, out,
+		   &head->root, &why) ||
+	    error_reason(err, ERR_INTERNAL, "proof-failed",
+		"the inclusion proof of entry %llu does not verify: %s",
+		(unsigned long long)index, why.text);
+}
+
+bool
+prove_entry(struct tree_cursor *c, const struct hash *log_id,
+    const struct head *head, uint64_t index, struct bytes leaf, struct buf *out,
+    struct error *err)
+{
 	struct tle t = {
 	    .index = index,
 	    .log_id = *log_id,
@@ -20,15 +35,8 @@ prove_entry(struct tree_cursor *c, const struct hash *log_id,
 	    .body = leaf,
 	};
 
-	merkle_leaf(&c->hasher, leaf, &hash);
-	if (!proof_inclusion(
-		&c->hasher, &nodes, index, head->size, &t.proof, err))
+	if (!prove_inclusion(c, head, index, leaf, &t.proof, err))
 		return false;
-	if (!proof_verify_inclusion(&c->hasher, index, head->size, &hash,
-		&t.proof, &head->root, &why))
-		return error_reason(err, ERR_INTERNAL, "proof-failed",
-		    "the inclusion proof of entry %llu does not verify: %s",
-		    (unsigned long long)index, why.text);
 	tle_format(&t, out);
 	return buf_ok(out, err);
 }

@@ -3,6 +3,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
+#include "core/base/json.h"
 #include "core/base/reader.h"
 #include "server/api/api.h"
 #include "server/api/reply.h"
@@ -21,15 +22,29 @@ newest_head(struct api *api, struct error *err)
 	return head;
 }
 
-bool
-api_checkpoint(
-    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
+/* The newest with a quorum, where witnesses are asked; it never goes back. */
+static struct head *
+shown_head(struct api *api, struct error *err)
 {
-	struct head *head = newest_head(api, err);
+	struct head *head;
+
+	if (!api->cosigned)
+		return newest_head(api, err);
+	head = head_current(api->cosigned);
+	if (!head)
+		(void)error_reason(err, ERR_UNAVAILABLE, "no-checkpoint",
+		    "no quorum of witnesses has cosigned a checkpoint yet; try "
+		    "again");
+	return head;
+}
+
+/* Takes the reference. */
+static bool
+send_head(struct exchange *x, struct head *head)
+{
 	struct response r;
 	char etag[sizeof(head->etag)];
 
-	(void)rest;
 	if (!head)
 		return false;
 	if (reply_again(x, &head->body))
@@ -46,6 +61,23 @@ api_checkpoint(
 	response_header(&r, "Access-Control-Allow-Origin", "*");
 	reply_conditional(x, &r, etag);
 	return true;
+}
+
+bool
+api_checkpoint(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
+{
+	(void)rest;
+	return send_head(x, shown_head(api, err));
+}
+
+/* The newest that may be shown at all, cosigned or not. */
+bool
+api_signed(
+    struct api *api, struct exchange *x, struct bytes rest, struct error *err)
+{
+	(void)rest;
+	return send_head(x, newest_head(api, err));
 }
 
 /* The next of a header's items, without the blanks around it. */
@@ -278,10 +310,92 @@ put_hashes(const struct proof *proof, struct buf *out)
 	buf_put_str(out, "]}");
 }
 
+/*
+ * The proof of an entry under the checkpoint that a quorum has cosigned. Who is
+ * too early is told to come again: 404, since it is not there, with a time.
+ */
+static bool
+cosigned_put(struct api *api, const struct head *head, uint64_t index,
+    struct buf *out, struct error *err)
+{
+	AUTO(buf) leaf = BUF_INIT(UINT16_MAX);
+	struct proof proof;
+	struct tree_cursor c;
+	bool ok;
+
+	if (!api_cursor_take(api, &c, err))
+		return false;
+	ok = tree_entry(&c, index, &leaf, err) &&
+	    prove_inclusion(&c, head, index, buf_bytes(&leaf), &proof, err);
+	buf_printf(out, "{\"logIndex\":\"%llu\",\"treeSize\":\"%llu\",",
+	    (unsigned long long)index, (unsigned long long)head->size);
+	put_root(&c, head->size, "rootHash", out, &ok, err);
+	if (ok) {
+		buf_put_str(out, "\"checkpoint\":{\"envelope\":");
+		json_put_string(out, buf_bytes(&head->note));
+		buf_put_str(out, "},");
+		put_hashes(&proof, out);
+	}
+	api_cursor_give(api, &c);
+	return ok;
+}
+
+static bool
+too_early(
+    struct api *api, struct exchange *x, uint64_t index, struct error *err)
+{
+	struct head *head = newest_head(api, err);
+	struct response r;
+	uint64_t size;
+
+	if (!head)
+		return false;
+	size = head->size;
+	head_release(head);
+	if (index >= size && !witnessing_required(api->witnessing))
+		return error_reason(err, ERR_NOTFOUND, "no-such-entry",
+		    "the log has %llu entries; this index is beyond them",
+		    (unsigned long long)size);
+	(void)error_reason(err, ERR_NOTFOUND, "not-cosigned-yet",
+	    "no quorum of witnesses has cosigned entry %llu yet; try again",
+	    (unsigned long long)index);
+	reply_error(&r, err);
+	response_header(&r, "Retry-After", "1");
+	exchange_reply(x, &r);
+	return true;
+}
+
+static bool
+send_cosigned(
+    struct api *api, struct exchange *x, struct bytes number, struct error *err)
+{
+	struct head *head;
+	struct response r;
+	uint64_t index;
+	bool ok;
+
+	if (!decimal_parse(number, &index))
+		return error_reason(err, ERR_SYNTAX, "bad-proof-address",
+		    "the address ends in <index>/cosigned, in decimal digits");
+	if (!api->cosigned)
+		return error_reason(err, ERR_NOTFOUND, "no-witnesses",
+		    "this log asks no witnesses");
+	head = head_current(api->cosigned);
+	if (!head || index >= head->size) {
+		head_release(head);
+		return too_early(api, x, index, err);
+	}
+	json_reply(&r);
+	ok = cosigned_put(api, head, index, &r.text, err);
+	head_release(head);
+	return json_send(x, &r, ok, err);
+}
+
 bool
 api_inclusion(
     struct api *api, struct exchange *x, struct bytes rest, struct error *err)
 {
+	struct bytes cosigned = BYTES_LIT("/cosigned");
 	uint64_t index = 0, size = 0;
 	struct tree_cursor c;
 	struct node_reader nodes;
@@ -289,6 +403,11 @@ api_inclusion(
 	struct response r;
 	bool ok;
 
+	if (rest.len > cosigned.len &&
+	    bytes_equal(
+		bytes_slice(rest, rest.len - cosigned.len, rest.len), cosigned))
+		return send_cosigned(
+		    api, x, bytes_slice(rest, 0, rest.len - cosigned.len), err);
 	if (!two_numbers(rest, &index, &size, "<index>/<tree size>", err) ||
 	    !within_head(api, size, err))
 		return false;

@@ -13,6 +13,7 @@ static const struct {
 	api_route *run;
 } routes[] = {
     {"/checkpoint", false, false, api_checkpoint},
+    {"/api/v1/checkpoint/signed", false, false, api_signed},
     {"/tile/", true, false, api_tile},
     {"/api/v2/log/entries", false, true, api_submit},
     {"/api/v2/checkpoint", false, false, api_checkpoint},

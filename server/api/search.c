@@ -209,10 +209,42 @@ envelope_hit(struct page *p, const struct hit *h, struct error *err)
 	return ok;
 }
 
+/*
+ * Whether this signer has no earlier entry of the digest: anybody can log an
+ * ECDSA signature again (r, n - s). A digest that many others have signed
+ * before may be shown twice; who asks for a digest gets every entry of it.
+ */
+static bool
+is_signers_first(
+    struct page *p, const struct hit *h, bool *first, struct error *err)
+{
+	uint64_t found[SIGNERS_SHOWN], complete;
+	struct hash key;
+	size_t n = 0;
+
+	*first = true;
+	if (p->q->has[QUERY_DIGEST])
+		return true;
+	lookup_digest_key(&p->c->hasher, h->e.digest, &key);
+	if (!lookup_find(p->api->lookup, INDEX_DIGEST, &key, 0, false,
+		SIGNERS_SHOWN, found, &n, &complete, err))
+		return false;
+	for (size_t i = 0; *first && i < n && found[i] < h->index; i++) {
+		AUTO(hit) other = {0};
+
+		if (!hit_read(p, found[i], &other, err))
+			return false;
+		*first = !bytes_equal(h->e.digest, other.e.digest) ||
+		    !bytes_equal(h->e.key.spki, other.e.key.spki);
+	}
+	return true;
+}
+
 static bool
 put_hit(struct page *p, uint64_t index, struct error *err)
 {
 	AUTO(hit) h = {0};
+	bool first;
 
 	if (!hit_read(p, index, &h, err))
 		return false;
@@ -220,6 +252,10 @@ put_hit(struct page *p, uint64_t index, struct error *err)
 		return true;
 	if (query_by_envelope(p->q))
 		return envelope_hit(p, &h, err);
+	if (!is_signers_first(p, &h, &first, err))
+		return false;
+	if (!first)
+		return true;
 	begin_hit(p, &h);
 	buf_put_u8(p->out, '}');
 	return true;

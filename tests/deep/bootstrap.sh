@@ -40,15 +40,22 @@ made=$(find "$work/build" -type f -newer "$work/before")
 {
 	cat <<-TEXT
 		./bin/mtlog
+		./bin/mtlog-witness
 		./include/mtlog.h
 		./lib/libmtlog.so.1.0.0
 		./lib/pkgconfig/mtlog.pc
+		./lib/systemd/system/mtlog-monitor@.service
+		./lib/systemd/system/mtlog-witness.service
 		./lib/systemd/system/mtlogd.service
 		./sbin/mtlogd
 		./share/bash-completion/completions/mtlog
 		./share/bash-completion/completions/mtlogd
 		./share/doc/mtlog/Caddyfile
+		./share/doc/mtlog/be-an-auditor.md
 		./share/doc/mtlog/nginx.conf
+		./share/doc/mtlog/run-a-log.md
+		./share/doc/mtlog/run-a-witness.md
+		./share/doc/mtlog/threat-model.md
 		./share/fish/vendor_completions.d/mtlog.fish
 		./share/zsh/site-functions/_mtlog
 	TEXT

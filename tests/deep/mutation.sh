@@ -44,7 +44,7 @@ mutate_row() {
 }
 
 # Calls that say no; a definition begins its line.
-refusal='[^a-z_](error_reason|error_prefix|because|wrong|missing|failed|seen_twice)\('
+refusal='[^a-z_](error_reason|error_prefix|because|wrong|missing|malformed|failed|seen_twice)\('
 
 # mutate_refusal FILE N: the file, in which the N-th of these says yes.
 mutate_refusal() {
@@ -152,10 +152,14 @@ for step in $steps; do
 	mutate_step "$sigstore" "$step" >"$work/mutant.c"
 	noticed "sigstore.c, step $step" test_sigstore
 done
-for file in verify/sigstore identity/rekor_v1 identity/sct; do
+for file in verify/sigstore identity/rekor_v1 identity/sct identity/trust_root; do
 	path=$SOURCE/core/$file.c
 	count=$(grep -oE "$refusal" "$path" | wc -l)
 	[ "$count" -ge 8 ] || { echo "$path: its refusals are not found"; exit 1; }
+	own=()
+	[ "$file" = verify/sigstore ] || own=("../identity/test_${file#*/}")
+	mutate_refusal "$path" 0 >"$work/mutant.c"
+	for test in test_sigstore "${own[@]}"; do unchanged "$test"; done
 	for ((n = 1; n <= count; n++)); do
 		mutate_refusal "$path" "$n" >"$work/mutant.c"
 		line=$(grep -m 1 '^#line' "$work/mutant.c" | cut -d ' ' -f 2)
@@ -163,8 +167,6 @@ for file in verify/sigstore identity/rekor_v1 identity/sct; do
 		if sed -n "$((line - 2)),${line}p" "$path" | grep -qE 'bundle_leaf\(|put_precertificate\('; then
 			continue
 		fi
-		own=()
-		[ "$file" = verify/sigstore ] || own=("../identity/test_${file#*/}")
 		noticed "${file#*/}.c:$line" test_sigstore "${own[@]}"
 	done
 done

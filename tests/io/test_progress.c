@@ -121,6 +121,45 @@ test_line(void **state)
 	}
 }
 
+/* Other things than bytes are counted. */
+static void
+test_unit(void **state)
+{
+	static const struct {
+		uint64_t done, total;
+		const char *line;
+	} cases[] = {
+	    {999, 4000,
+		"[####----------------]  24 %  999 of 4,000 entries  "
+		"999/s  0:03 left  a"},
+	    {1234567, 0, "1,234,567 entries  1,234,567/s  a"},
+	    {0, 100000,
+		"[--------------------]   0 %  0 of 100,000 entries  "
+		"0/s  a"},
+	    {UINT64_MAX, 0,
+		"18,446,744,073,709,551,616 entries  "
+		"18,446,744,073,709,551,616/s  a"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct winsize size = {.ws_col = 120};
+		struct progress p;
+		char want[400];
+
+		assert_int_equal(ioctl(manager, TIOCSWINSZ, &size), 0);
+		progress_init(&p, terminal);
+		p.unit = "entries";
+		now += 1000 * MS;
+		assert_true(progress_update(
+		    &p, BYTES_LIT("a"), cases[i].done, cases[i].total));
+		(void)snprintf(want, sizeof(want), "\r%s\033[K", cases[i].line);
+		assert_string_equal(seen(manager), want);
+		progress_release(&p);
+		assert_string_equal(seen(manager), "\r\033[K");
+	}
+}
+
 /* Nothing in the first half second, then ten times a second. */
 static void
 test_pace(void **state)
@@ -189,6 +228,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_line),
+	    TEST(test_unit),
 	    TEST(test_pace),
 	    TEST(test_no_terminal),
 	    TEST(test_hangup),

@@ -30,7 +30,7 @@ faults=$(
 	for option in $known; do
 		case $used in *" $option "*) ;; *) echo "$makefile: built without $option" ;; esac
 	done
-	for program in mtlogd mtlog; do
+	for program in mtlogd mtlog mtlog-witness; do
 		said=$(readelf -W -h -l -d --dyn-syms "$build/$program")
 		shown $program "$said" 'Type: +DYN' 'is at a fixed address'
 		shown $program "$said" 'FLAGS_1.* NOW .*PIE' 'is linked lazily'

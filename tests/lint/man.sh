@@ -7,12 +7,12 @@
 need mandoc
 
 # commands FILE: the names in a program's table of commands.
-commands() { sed -n 's/^ *{"\([a-z]*\)", c[ml][di]_.*/\1/p' "$1"; }
+commands() { sed -n 's/^ *{"\([a-z-]*\)", \(cmd\|cli\|witness\)_.*/\1/p' "$1"; }
 
 # verbs: those of the client's table, as it prints them.
 mtlog=$build/mtlog
 [ -x "$mtlog" ] || { echo "SKIP: $mtlog is not built"; exit 77; }
-verbs() { "$mtlog" --help | sed -n 's/^  mtlog \([a-z][a-z-]*\)  *[A-Z].*/\1/p'; }
+verbs() { "$mtlog" --help | sed -n 's/^  mtlog \([a-z][a-z-]*\)  *[A-Z].*/\1/p' | sort -u; }
 
 # options VERB, page_options FILE: each with the word of its argument.
 options() { "$mtlog" "$1" --help | sed -nE 's/^  (--[^ ]+( [A-Z0-9|:]+)?)(\.\.\.)? .*/\1/p' | sort; }
@@ -46,6 +46,9 @@ faults=$(
 	mandoc -T lint -W warning man/*.[0-9] 2>&1 || true
 	for name in $(commands server/main.c); do
 		grep -qE "^\.(It|Ss) Cm $name" man/mtlogd.8 || echo "man/mtlogd.8: no command $name"
+	done
+	for name in $(commands server/witness/main.c); do
+		grep -qE "^\.(It|Ss) Cm $name" man/mtlog-witness.1 || echo "man/mtlog-witness.1: no command $name"
 	done
 	for name in $(verbs); do
 		page=man/mtlog-$name.1

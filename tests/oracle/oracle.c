@@ -17,7 +17,9 @@
  *	key NAME PEM               vkey of a private key, used from now on
  *	sign TEXT                  signed note of this text
  *	checkpoint SIZE ROOT       signed checkpoint
+ *	cosign NAME TIME TEXT      cosignature's line by that key under this name
  *	check-note VKEY NOTE       text of the note
+ *	check-cosigned VKEY NOTE   earliest and latest time by a witness's key
  *	check-checkpoint VKEY NOTE size and root
  */
 #include <inttypes.h>
@@ -27,6 +29,7 @@
 #include "core/crypto/private_key.h"
 #include "core/base/cleanup.h"
 #include "core/tlog/checkpoint.h"
+#include "core/tlog/cosignature.h"
 #include "core/tlog/entries.h"
 #include "core/tlog/proof.h"
 #include "core/tlog/tile.h"
@@ -355,6 +358,29 @@ do_checkpoint(struct oracle *o, struct reader *words, struct buf *out)
 	put_hex(out, buf_bytes(&note));
 }
 
+static void
+do_cosign(struct oracle *o, struct reader *words, struct buf *out)
+{
+	AUTO(buf) text = BUF_INIT(NOTE_MAX_LEN);
+	AUTO(buf) line = BUF_INIT(NOTE_MAX_LEN);
+	struct vkey witness;
+	struct error err = {0};
+	struct bytes name;
+	uint64_t time;
+
+	if (!vector_word(words, &name))
+		die("no name");
+	time = number(words);
+	hex_word(words, &text);
+	need(vkey_init(&witness, name, NOTE_COSIGNATURE,
+		 bytes_of(o->vkey.key, o->vkey.key_len), &err),
+	    &err);
+	need(cosignature_sign(buf_bytes(&text), time, o->key, &witness,
+		 o->verifier, &line, &err),
+	    &err);
+	put_hex(out, buf_bytes(&line));
+}
+
 static struct vkey
 vkey_word(struct reader *words)
 {
@@ -380,6 +406,24 @@ do_check_note(struct oracle *o, struct reader *words, struct buf *out)
 	if (note_parse(buf_bytes(&in), &note, &err) &&
 	    note_verify(&note, &key, o->verifier, &err))
 		put_hex(out, note.text);
+	else
+		buf_put_str(out, "refused");
+}
+
+static void
+do_check_cosigned(struct oracle *o, struct reader *words, struct buf *out)
+{
+	struct vkey witness = vkey_word(words);
+	AUTO(buf) in = BUF_INIT(NOTE_MAX_LEN);
+	struct cosignature_times times;
+	AUTO(note) note = {0};
+	struct error err = {0};
+
+	hex_word(words, &in);
+	if (note_parse(buf_bytes(&in), &note, &err) &&
+	    cosignature_verify(&note, &witness, o->verifier, &times, &err))
+		buf_printf(
+		    out, "%" PRIu64 " %" PRIu64, times.first, times.last);
 	else
 		buf_put_str(out, "refused");
 }
@@ -417,7 +461,9 @@ static const struct {
     {"key", do_key},
     {"sign", do_sign},
     {"checkpoint", do_checkpoint},
+    {"cosign", do_cosign},
     {"check-note", do_check_note},
+    {"check-cosigned", do_check_cosigned},
     {"check-checkpoint", do_check_checkpoint},
 };
 

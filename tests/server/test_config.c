@@ -13,6 +13,7 @@
 #include "core/base/cleanup.h"
 #include "io/file.h"
 #include "server/config.h"
+#include "server/config_write.h"
 
 static char folder[] = "/tmp/test-config-XXXXXX";
 static unsigned warnings;
@@ -111,7 +112,12 @@ test_values(void **state)
 			  "queue-bytes = 1GiB\nmax-body = 4KiB\n"
 			  "gather = 50ms\nidle-timeout = 3600s\n"
 			  "log-format = journal\nlog-level = debug\n"
-			  "witness-mode = off\nadmit = rules\n"
+			  "witness-mode = required\nadmit = rules\n"
+			  "witness-policy = trust/policy\n"
+			  "witness-interval = 50ms\nwitness-timeout = 60s\n"
+			  "witness-option = north interval=3600000 timeout=1 "
+			  "monitoring=https://n.example/mon\n"
+			  "witness-option = south timeout=60\n"
 			  "admit-key = a.pem\nadmit-key = b c.pem\n"
 			  "admit-identity = dns:a issuer=b c d\n"
 			  "admit-token = a/* 5 t\n"
@@ -129,6 +135,11 @@ test_values(void **state)
 	assert_null(c.guard_copies.items[2]);
 	assert_int_equal(c.trusted_proxies.count, 3);
 	assert_string_equal(c.trusted_proxies.items[1], "2001:db8::/32");
+	assert_int_equal(c.witness_mode, CONFIG_WITNESS_REQUIRED);
+	assert_string_equal(c.witness_policy, "/log/trust/policy");
+	assert_int_equal(c.witness_interval_ms, 50);
+	assert_int_equal(c.witness_timeout_ms, 60000);
+	assert_int_equal(c.witness_options.count, 2);
 	assert_int_equal(c.admit, CONFIG_ADMIT_RULES);
 	assert_int_equal(c.admit_keys.count, 2);
 	assert_string_equal(c.admit_keys.items[1], "b c.pem");
@@ -150,6 +161,11 @@ test_values(void **state)
 	"wants a numeric address and a port up to 65535, such as "             \
 	"127.0.0.1:8080 or [::1]:8080"
 #define SIZES "wants bytes, or a number of KiB, MiB or GiB, from "
+
+#define OPTION                                                                 \
+	"a witness's name, perhaps interval= and milliseconds (50 to "         \
+	"3600000), timeout= and seconds (1 to 60), monitoring= and a URL, in " \
+	"this order, separated by blanks"
 
 static const struct {
 	const char *text, *error;
@@ -307,13 +323,27 @@ static const struct {
 	"f:1:14: log-format wants one of: text json journal"},
     {"log-level = Info",
 	"f:1:13: log-level wants one of: error warn info debug"},
-    {"witness-mode = required",
-	"f:1:16: witness-mode = required is not supported by this version, "
-	"which knows only: off"},
-    {"witness-mode = open",
-	"f:1:16: witness-mode = open is not supported by this version, which "
-	"knows only: off"},
-    {"witness-mode = on", "f:1:16: witness-mode wants one of: off"},
+    {"witness-mode = on",
+	"f:1:16: witness-mode wants one of: off open required"},
+    {"witness-interval = 49",
+	"f:1:20: witness-interval wants 50 to 3600000 milliseconds"},
+    {"witness-timeout = 0s", "f:1:19: witness-timeout wants 1 to 60 seconds"},
+    {"witness-option = north", "f:1:18: witness-option wants " OPTION},
+    {"witness-option = north ", "f:1:18: witness-option wants " OPTION},
+    {"witness-option = north interval=49",
+	"f:1:18: witness-option wants " OPTION},
+    {"witness-option = north timeout=61",
+	"f:1:18: witness-option wants " OPTION},
+    {"witness-option = north timeout=6 interval=100",
+	"f:1:18: witness-option wants " OPTION},
+    {"witness-option = north interval=100  timeout=6",
+	"f:1:18: witness-option wants " OPTION},
+    {"witness-option = north monitoring=",
+	"f:1:18: witness-option wants " OPTION},
+    {"witness-option = north monitoring=n.example",
+	"f:1:18: witness-option wants " OPTION},
+    {"witness-option = north monitoring=https://n.example/ timeout=6",
+	"f:1:18: witness-option wants " OPTION},
 };
 
 static void

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "server/guard.h"
+#include "core/tlog/note.h"
 #include "server/head.h"
 
 static struct hash
@@ -84,16 +84,16 @@ test_note_copied(void **state)
 	} cases[] = {
 	    {0, true},
 	    {1, true},
-	    {GUARD_NOTE_MAX - 1, true},
-	    {GUARD_NOTE_MAX, true},
-	    {GUARD_NOTE_MAX + 1, false},
-	    {GUARD_NOTE_MAX * 2, false},
+	    {NOTE_MAX_LEN - 1, true},
+	    {NOTE_MAX_LEN, true},
+	    {NOTE_MAX_LEN + 1, false},
+	    {NOTE_MAX_LEN * 2, false},
 	};
 	struct hash root = root_of(5);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint8_t *note = calloc(1, GUARD_NOTE_MAX * 2);
+		uint8_t *note = calloc(1, NOTE_MAX_LEN * 2);
 		struct head *h;
 
 		assert_non_null(note);

@@ -25,6 +25,8 @@ static const struct {
     {HEALTH_RESTARTING, ERR_UNAVAILABLE, "restarting"},
     {HEALTH_STARTING, ERR_UNAVAILABLE, "starting"},
     {HEALTH_DRAINING, ERR_UNAVAILABLE, "draining"},
+    {HEALTH_UNASKED, ERR_UNAVAILABLE, "witnesses-unasked"},
+    {HEALTH_QUORUM_BEHIND, ERR_UNAVAILABLE, "quorum-behind"},
     {HEALTH_DISK_LOW, ERR_UNAVAILABLE, "disk-low"},
     {HEALTH_INDEX_BEHIND, ERR_UNAVAILABLE, "index-behind"},
 };
@@ -120,7 +122,7 @@ test_cleared(void **state)
 	}
 	assert_true(health_writable(h, &err));
 	health_set(h, HEALTH_DISK_LOW, true, "%s", "once more");
-	told(h, 5, "once more");
+	told(h, 7, "once more");
 	health_close(h);
 }
 

@@ -44,10 +44,34 @@ world_open(uint64_t stored, uint64_t signed_size, uint64_t bad, bool frozen)
 	w.guard = place_guard(&w.place);
 }
 
+static void head_is_guards(uint64_t size);
+
+/* What others say when they are asked; how often, and about what head. */
+static struct {
+	bool there;
+	enum error_code answer;
+	unsigned asked;
+	uint64_t size;
+} others;
+
+static bool
+ask(void *arg, struct head *head, struct error *err)
+{
+	assert_ptr_equal(arg, &others);
+	others.asked++;
+	others.size = head->size;
+	/* Nothing was signed before. */
+	head_is_guards(head->size);
+	return others.answer == ERR_NONE ||
+	    error_reason(err, others.answer, "they-say", "not now");
+}
+
 static struct recover_parts
 parts(void)
 {
 	return (struct recover_parts){
+	    .ask = others.there ? ask : NULL,
+	    .arg = &others,
 	    .backend = &store_faulty,
 	    .store = w.log.store,
 	    .tree = w.log.tree,
@@ -101,6 +125,47 @@ head_is_new(uint64_t size)
 	assert_int_equal(w.r.head->size, size);
 	assert_true(hash_equal(&w.r.head->root, &root));
 	place_newest(&w.place, &w.log, buf_bytes(&w.r.head->note), size);
+}
+
+/* Others are asked before anything is signed, with the guard's head in hand. */
+static void
+test_asked(void **state)
+{
+	static const struct {
+		uint64_t stored;
+		enum error_code answer;
+		enum recover_case found;
+		bool unasked, frozen;
+	} cases[] = {
+	    {5, ERR_NONE, RECOVER_EQUAL, false, false},
+	    {9, ERR_NONE, RECOVER_FORWARD, false, false},
+	    {5, ERR_UNAVAILABLE, RECOVER_EQUAL, false, false},
+	    {9, ERR_UNAVAILABLE, RECOVER_LATCH, true, false},
+	    {5, ERR_CONFLICT, RECOVER_LATCH, false, false},
+	    {9, ERR_CONFLICT, RECOVER_LATCH, false, false},
+	    {5, ERR_UNAVAILABLE, RECOVER_EQUAL, false, true},
+	    {5, ERR_CONFLICT, RECOVER_LATCH, false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&others, 0, sizeof(others));
+		others.there = true;
+		others.answer = cases[i].answer;
+		world_open(cases[i].stored, 5, NONE, cases[i].frozen);
+		recover(cases[i].found, "");
+		assert_int_equal(others.asked, 1);
+		assert_int_equal(others.size, 5);
+		assert_int_equal(w.r.unasked, cases[i].unasked);
+		if (cases[i].found == RECOVER_FORWARD) {
+			head_is_new(9);
+		} else {
+			head_is_guards(5);
+			guard_unchanged();
+		}
+		world_close();
+	}
+	memset(&others, 0, sizeof(others));
 }
 
 static void
@@ -732,6 +797,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_asked),
 	    cmocka_unit_test(test_equal),
 	    cmocka_unit_test(test_forward),
 	    cmocka_unit_test(test_forward_once),

@@ -127,6 +127,45 @@ test_tokens(void **state)
 }
 
 static void
+test_witnesses(void **state)
+{
+	static const struct {
+		const char *text, *name, *monitoring;
+		uint64_t interval, timeout;
+	} good[] = {
+	    {"n interval=50", "n", "", 50, 0},
+	    {"n interval=3600000 timeout=60", "n", "", 3600000, 60},
+	    {"n timeout=1", "n", "", 0, 1},
+	    {"n monitoring=https://m", "n", "https://m", 0, 0},
+	    {"\xc3\xbc.example interval=99 timeout=2 monitoring=http://m/a b",
+		"\xc3\xbc.example", "http://m/a b", 99, 2},
+	};
+	static const char *const bad[] = {"", "n", "n ", " interval=50",
+	    "n interval=", "n interval=49", "n interval=3600001",
+	    "n interval=050", "n interval=50 ", "n interval=50s",
+	    "n interval=50 interval=50", "n timeout=0", "n timeout=61",
+	    "n timeout=5 interval=50", "n  timeout=5",
+	    "n monitoring=", "n timeout=5 x", "n retries=5"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct rule_witness r;
+
+		assert_true(rule_witness_parse(bytes_str(good[i].text), &r));
+		same(r.name, good[i].name);
+		same(r.monitoring, good[i].monitoring);
+		assert_int_equal(r.interval_ms, good[i].interval);
+		assert_int_equal(r.timeout_s, good[i].timeout);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct rule_witness r;
+
+		if (rule_witness_parse(bytes_str(bad[i]), &r))
+			fail_msg("taken: \"%s\"", bad[i]);
+	}
+}
+
+static void
 test_patterns(void **state)
 {
 	static const struct {
@@ -163,6 +202,7 @@ main(void)
 	    cmocka_unit_test(test_keys),
 	    cmocka_unit_test(test_identities),
 	    cmocka_unit_test(test_tokens),
+	    cmocka_unit_test(test_witnesses),
 	    cmocka_unit_test(test_patterns),
 	};
 

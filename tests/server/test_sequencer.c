@@ -52,7 +52,8 @@ static struct {
 	unsigned answers, reports, largest, alarms, restarts;
 	uint64_t reported; /* entries */
 	uint64_t size;	   /* of the last report */
-	bool size_wrong;
+	bool size_wrong, seen_early;
+	uint64_t signed_size; /* of the last head told */
 	char alarm[32];
 	struct error alarm_err;
 	struct error not_now; /* what may_write says */
@@ -77,6 +78,18 @@ may_write(void *arg, struct error *err)
 	(void)arg;
 	*err = w.not_now;
 	return w.not_now.code == ERR_NONE;
+}
+
+/* Before anybody else sees it. */
+static void
+signed_head(void *arg, struct head *head)
+{
+	struct head *newest = head_current(w.heads);
+
+	(void)arg;
+	w.seen_early |= newest && newest->size >= head->size;
+	w.signed_size = head->size;
+	head_release(newest);
 }
 
 static void
@@ -145,6 +158,7 @@ world_open(uint64_t stored, uint64_t signed_size, uint64_t head)
 	    .health = w.health,
 	    .batch_max = 100,
 	    .may_write = may_write,
+	    .signed_head = signed_head,
 	    .report = report,
 	    .alarm = alarm_raised,
 	    .restart = restart,
@@ -172,7 +186,13 @@ stop(void)
 static void
 world_close(void)
 {
+	struct head *newest;
+
 	stop();
+	newest = head_current(w.heads);
+	assert_false(w.seen_early);
+	assert_true(w.signed_size == 0 || newest->size == w.signed_size);
+	head_release(newest);
 	for (size_t i = 0; i < w.count; i++) {
 		submission_release(&w.asked[i].s);
 		buf_release(&w.asked[i].payload);

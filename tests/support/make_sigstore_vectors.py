@@ -567,6 +567,7 @@ def roots(out, i):
     case("invalid-no-log-id", lambda r: r["tlogs"][0].pop("logId"))
     case("invalid-log-id-short", lambda r: r["tlogs"][0]["logId"].update(keyId=b64(b"1234")))
     case("invalid-url-number", lambda r: r["tlogs"][0].update(baseUrl=7))
+    case("invalid-uri-number", lambda r: r["certificateAuthorities"][0].update(uri=7))
     case("invalid-no-chain", lambda r: r["certificateAuthorities"][0].pop("certChain"))
     case("invalid-chain-empty",
          lambda r: r["certificateAuthorities"][0]["certChain"].update(certificates=[]))

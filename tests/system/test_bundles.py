@@ -234,7 +234,9 @@ def submissions(server, alice, bob):
                   {"model": "acme/resnet50", "version": "2.1"}, {"file": sha256(b"config.json").hex()}):
         for order in ("oldest", "newest"):
             t.check(indexes(server, order=order, **terms) == [first], f"the first index alone: {terms} {order}")
-    t.check(indexes(server, signer=alice.id) == [first, again], "by signer alone: every leaf")
+    t.check(indexes(server, signer=alice.id) == [first], "by signer alone: its first entry of each digest")
+    t.check(indexes(server, digest=s) == [first, again] == indexes(server, digest=s, signer=alice.id),
+            "by digest: every leaf")
     # a second signer of the same statement
     second = submit(server, bob, payload)
     t.check(indexes(server, model="acme/resnet50") == [first], "one statement, shown once")

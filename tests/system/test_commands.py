@@ -269,6 +269,9 @@ def backup_and_restore():
                   "--seen", seen, "--from", f"http://127.0.0.1:{e.port}")
         t.check(out.returncode != 0 and "evidence" in out.stderr, f"two contradicting heads: {out.stdout}{out.stderr}")
         t.check(os.path.exists(s.root + "/forked/evidence.txt"), "the evidence is kept")
+        with open(s.root + "/forked/evidence") as f:
+            text = f.read()
+        t.check(text.startswith("mtlog-evidence/1\n") and s.vkey.text in text, "as others can check it")
         # each of several is looked at, also where nobody has the entries
         other = s.root + "/seen.other"
         with open(other, "wb") as out_file:

@@ -155,6 +155,97 @@ class Liar(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def ignored(root, key):
+    """--ignore: below the model, there, and nothing that is signed."""
+    m, sig = os.path.join(root, "ignored", "m"), os.path.join(root, "ignored", "m", "model.sig")
+    for name in ("w", "sub/x", "cache/y"):
+        write(os.path.join(m, name), name)
+    for path in ("none", "/w", "../m", "./w", "sub/", "sub/../w", "", "*"):
+        run("sign", "--key", key, "--ignore", path, m, expect=2)
+        t.check(not os.path.exists(sig), f"sign --ignore {path!r} wrote nothing")
+    run("sign", "--key", key, "--name", "acme/ig", "--ignore", "cache", m)
+    statement = json.loads(base64.b64decode(json.load(open(sig))["dsseEnvelope"]["payload"]))["predicate"]
+    t.check([r["name"] for r in statement["resources"]] == ["sub/x", "w"], f"{statement}")
+    t.check(statement["serialization"]["ignore_paths"] ==
+            [".git", ".gitattributes", ".github", ".gitignore", ".mtlog", "cache", "model.sig"], f"{statement}")
+    verify = ("verify", "--logged=off", "--key", key + ".pub", "--name", "acme/ig")
+    run(*verify, m)
+    write(os.path.join(m, "more", "z"), "z")
+    run(*verify, m, expect=10)
+    run(*verify, "--ignore", "more", m)
+    for path in ("w", "sub", "sub/x"):
+        says(run(*verify, "--ignore", "more", "--ignore", path, m, expect=2), f"--ignore {path}: the signature lists")
+    says(run(*verify, "--ignore", "su", m, expect=10), "file-unsigned")
+
+
+def unsignable(root, key):
+    """What a signature could not cover is refused, with its name, and nothing
+    is written."""
+    top = os.path.join(root, "unsignable")
+
+    def sign(what, make, word, *more, expect=10):
+        m = os.path.join(top, what)
+        write(os.path.join(m, "w"), "weights")
+        make(m)
+        p = subprocess.run([MTLOG, "sign", "--key", key, "--name", "acme/u", *more, m], capture_output=True, text=True,
+                           timeout=60)
+        t.check(p.returncode == expect and word in p.stderr, f"{what}: {p.returncode} {p.stderr}")
+        t.check(os.path.exists(os.path.join(m, "model.sig")) == (expect == 0), f"{what}: the bundle")
+        return m
+
+    def empty(m):
+        os.remove(os.path.join(m, "w"))
+        for name in (".git/x", ".github/y", ".gitignore", ".gitattributes", ".mtlog/z.sigstore.json"):
+            write(os.path.join(m, name), "never signed")
+
+    def link(target, name="l"):
+        def make(m):
+            write(os.path.join(m, "sub", "x"), "x")
+            write(os.path.join(top, "outside", "o"), "o")
+            os.symlink(target, os.path.join(m, name))
+        return make
+
+    sign("empty", empty, "has no file to sign", expect=2)
+    sign("link", link("w"), "l is a symbolic link")
+    sign("folder-link", link("sub"), "l is a symbolic link")
+    sign("dangling", link("none"), "l is a symbolic link")
+    sign("outside", link("../outside/o"), "l is a link", "--allow-symlinks")
+    sign("outside-folder", link("../outside"), "l is a link", "--allow-symlinks")
+    sign("cycle", link("."), "l is a link", "--allow-symlinks")
+    sign("fifo", lambda m: os.mkfifo(os.path.join(m, "p")), "p is no regular file")
+    sign("octets", lambda m: write(os.fsencode(m) + b"/\xff", "x"), "not UTF-8")
+    sign("shards", lambda m: write(os.path.join(m, "e.py"), ""), "e.py is empty", "--shard-size", "4", expect=2)
+    m = sign("shards-asked", lambda m: write(os.path.join(m, "e.py"), ""), "", "--shard-size", "4",
+             "--allow-empty-in-shards", expect=0)
+    verify = ("verify", "--logged=off", "--key", key + ".pub", "--name", "acme/u")
+    says(run(*verify, m, expect=10), "unsigned e.py")
+    m = sign("ignored-link", link("none", ".git"), "", expect=0)
+    run(*verify, m)
+    m = sign("inside", link("w"), "", "--allow-symlinks", expect=0)
+    run(*verify, m)
+    os.remove(os.path.join(m, "l"))
+    write(os.path.join(m, "l"), "other")
+    says(run(*verify, m, expect=10), "changed l")
+    m = sign("nested", lambda m: write(os.path.join(m, "sub", ".git", "x"), "x"), "", expect=0)
+    os.remove(os.path.join(m, "sub", ".git", "x"))
+    says(run(*verify, m, expect=10), "missing sub/.git/x")
+
+
+def trusts_nobody(root, key):
+    """Nothing is trusted that was not said: no system's roots, no log, and no
+    holder of a certificate."""
+    m = os.path.join(root, "trust", "m")
+    cert = os.path.join(root, "trust", "ca.pem")
+    write(os.path.join(m, "w"), "weights")
+    run("sign", "--key", key, "--name", "acme/t", m)
+    subprocess.run(["openssl", "req", "-x509", "-key", key, "-out", cert, "-days", "2", "-subj", "/CN=x"],
+                   check=True, capture_output=True)
+    for words in ([], ["--logged=off"], ["--key", key + ".pub"], ["--ca", cert, "--logged=off"],
+                  ["--identity", "email:a@example.org", "--logged=off"], ["--any-identity", "--logged=off"]):
+        run("verify", *words, "--name", "acme/t", m, expect=2)
+    run("verify", "--key", key + ".pub", "--logged=off", "--name", "acme/t", m)
+
+
 def search_lies(honest, other):
     """Answers that are none, or not to what was asked."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar) as server:
@@ -217,6 +308,16 @@ def search(root, key, server):
     says(run(*ask, "--type", "model", "--limit", "3"), "there are more")
     got = json.loads(run(*ask, "--type", "model", "--limit", "4", "--json"))
     t.check(len(got["entries"]) == 4, "--limit 4")
+    # The same statement as another leaf, by whoever holds the signature: once,
+    # with its first index, whatever is asked.
+    again = os.path.join(root, "search", "m0")
+    os.remove(os.path.join(again, "model.sig"))
+    run("publish", "--key", key, "--log", url, "--vkey", server.vkey.text, "--yes", "--again",
+        "--name", "acme/s-p0", "--version", "1.0+x", again)
+    t.check(len(json.loads(server.get(f"/api/v1/search?digest={s}")[2])["entries"]) == 2, "another leaf")
+    for option, value, indexes in (("--signer", signer, [0, 1, 2, 3]), ("--digest", s, [0]), ("--statement", s, [0])):
+        got = json.loads(run(*ask, option, value, "--json"))
+        t.check([e["index"] for e in got["entries"]] == indexes, f"logged again, {option}: {got}")
     # More than a page: single entries of another signer.
     other = t.Signer()
     for i in range(130):
@@ -451,6 +552,9 @@ def main():
         run("key", "new", "--out", other)
         digest(root)
         diff(root, key)
+        ignored(root, key)
+        unsignable(root, key)
+        trusts_nobody(root, key)
         with t.Server() as server:
             server.init().start()
             search(root, key, server)

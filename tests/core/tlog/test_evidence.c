@@ -180,6 +180,48 @@ test_no_forks(void **state)
 	}
 }
 
+/* Made of two notes and the larger one's tree, or not at all. */
+static void
+test_make(void **state)
+{
+	static const uint64_t sizes[][2] = {
+	    {100, 100}, {100, 300}, {299, 300}, {1, 300}, {0, 300}};
+	struct made m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		AUTO(buf) text = BUF_INIT(EVIDENCE_MAX_LEN);
+		AUTO(buf) want = BUF_INIT(EVIDENCE_MAX_LEN);
+		struct evidence pair = {.key = vkey};
+		struct node_reader nodes;
+		struct error err = {0};
+		bool forks = sizes[i][0] >= 100;
+
+		make(&ours, sizes[i][0], &theirs, sizes[i][1], &m);
+		pair.smaller = m.e.smaller;
+		pair.larger = m.e.larger;
+		nodes = memory_tree_nodes(&theirs, sizes[i][1]);
+		evidence_format(&m.e, &want);
+		assert_true(evidence_make(&pair, &nodes, &hasher, verifier,
+				&text, &err) == forks);
+		if (forks)
+			assert_true(
+			    bytes_equal(buf_bytes(&text), buf_bytes(&want)));
+		else
+			assert_string_equal(err.reason, "no-fork");
+		assert_true(forks || text.len == 0);
+		/* The tree of somebody else does not lead to the head. */
+		if (sizes[i][0] == sizes[i][1])
+			nodes = (struct node_reader){0};
+		else
+			nodes = memory_tree_nodes(&ours, sizes[i][1]);
+		err = (struct error){0};
+		assert_true(evidence_make(&pair, &nodes, &hasher, verifier,
+				&text, &err) == (sizes[i][0] == sizes[i][1]));
+		made_release(&m);
+	}
+}
+
 /* What is changed in good evidence shows no fork any more. */
 static void
 test_spoiled(void **state)
@@ -296,6 +338,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_forks),
 	    cmocka_unit_test(test_no_forks),
+	    cmocka_unit_test(test_make),
 	    cmocka_unit_test(test_spoiled),
 	    cmocka_unit_test(test_vectors),
 	    cmocka_unit_test(test_limits),

@@ -2,6 +2,7 @@
 #ifndef MTLOG_TESTS_CORE_VERIFY_CHANGES_H
 #define MTLOG_TESTS_CORE_VERIFY_CHANGES_H
 
+#include "tests/core/verify/changes_scan.h"
 #include "tests/core/verify/scene.h"
 
 /*
@@ -1139,6 +1140,15 @@ static const struct {
     {"current", never_online, VERDICT_NOT_CURRENT, "no-fresh-status"},
     {"current", online_too_old, VERDICT_NOT_CURRENT, "no-fresh-status"},
     {"current", never_scanned, VERDICT_NOT_CURRENT, "no-fresh-status"},
+    {"current", scan_of_another_log, VERDICT_NOT_CURRENT, "no-fresh-status"},
+    {"current", scan_before_model, VERDICT_NOT_CURRENT, "no-fresh-status"},
+    {"current", scan_ahead, VERDICT_CLOCK, "clock"},
+    {"current", scan_old, VERDICT_NOT_CURRENT, "no-fresh-status"},
+    {"current", scan_undated, VERDICT_NOT_CURRENT, "no-fresh-status"},
+    {"current", scan_of_other_signers, VERDICT_NOT_CURRENT, "no-fresh-status"},
+    {"current", scan_incomplete, VERDICT_NOT_CURRENT, "no-fresh-status"},
+    {"current", scan_found_newer, VERDICT_NOT_CURRENT, "superseded"},
+    {"current", scan_found_nothing, VERDICT_NOT_CURRENT, "superseded"},
     {"rollback", entry_before_last, VERDICT_NOT_CURRENT, "rollback"},
     {"rollback", entry_replaced, VERDICT_LOG_FORK, "inconsistent"},
     {"rollback", tree_replaced, VERDICT_LOG_FORK, "inconsistent"},

@@ -240,7 +240,9 @@ scanned(struct scene *s)
 	s->scan = (struct verify_scan){
 	    .origin = BYTES_LIT(ORIGIN),
 	    .size = MODEL_INDEX + 1,
+	    .dated = true,
 	    .time = NOW - 3600,
+	    .covers = true,
 	    .complete = true,
 	    .has_newest = true,
 	};

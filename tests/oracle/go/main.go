@@ -74,7 +74,7 @@ func report(checks map[string]int, count int, spent time.Duration) {
 	kinds := []string{"roots", "inclusion", "changed inclusion",
 		"consistency", "changed consistency", "tiles", "absent tiles",
 		"paths", "notes", "changed notes", "notes by others",
-		"checkpoints"}
+		"checkpoints", "cosignatures"}
 	sort.Strings(kinds)
 	for _, kind := range kinds {
 		fmt.Printf("oracle: %7d %s\n", checks[kind], kind)

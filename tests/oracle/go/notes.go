@@ -19,7 +19,9 @@ type signer struct {
 	name     string
 	vkey     string
 	note     note.Signer
+	own      note.Verifier
 	verifier note.Verifiers
+	key      ed25519.PrivateKey
 }
 
 func (t *tree) newSigner(name string) *signer {
@@ -43,7 +45,8 @@ func (t *tree) newSigner(name string) *signer {
 			fatalf("vkey %s, not %s", got, vkey)
 		}
 	}, "key", name, hex.EncodeToString(text))
-	return &signer{name, vkey, sign, note.VerifierList(verifier)}
+	return &signer{name, vkey, sign, verifier, note.VerifierList(verifier),
+		key}
 }
 
 // opens wants Go and C to agree with `want` on whether the note is good.
@@ -137,6 +140,7 @@ func (t *tree) checkpoint(s *signer) {
 	bad := append([]byte{}, fromGo...)
 	bad[len(s.name)+1] ^= 1
 	t.openCheckpoint(s, bad, refused)
+	t.cosignatures(s, text)
 }
 
 func (t *tree) openCheckpoint(s *signer, msg []byte, want string) {

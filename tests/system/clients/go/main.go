@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Clients has stock clients in Go talk to a log: tessera's reads it, and
-// sigstore-go signs, logs and verifies. What it prints is read by
-// clients_common.py.
+// sigstore-go signs, logs and verifies; tessera keeps a log of its own, which
+// may ask a witness of ours. What it prints is read by clients_common.py.
 //
-// usage: clients tiles|sigstore SETTINGS.json
+// usage: clients tiles|sigstore|log|witnessed SETTINGS.json
 package main
 
 import (
@@ -32,6 +32,12 @@ type Settings struct {
 	Token         string `json:"token"`
 	// Checkpoint is an earlier one, to be consistent with.
 	Checkpoint string `json:"checkpoint"`
+	// Folder is that of a log to write; Entries come from number First on.
+	Folder  string `json:"folder"`
+	First   int    `json:"first"`
+	Entries int    `json:"entries"`
+	// Key is that log's own, where it wants the witness at URL.
+	Key string `json:"key"`
 }
 
 func say(line any) {
@@ -66,9 +72,10 @@ func told(what string, bundle *protobundle.Bundle, artifact []byte) {
 }
 
 func main() {
-	parts := map[string]func(context.Context, Settings){"tiles": tiles, "sigstore": signAndVerify}
+	parts := map[string]func(context.Context, Settings){"tiles": tiles,
+		"sigstore": signAndVerify, "log": writeLog, "witnessed": witnessed}
 	if len(os.Args) != 3 || parts[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: clients tiles|sigstore SETTINGS.json")
+		fmt.Fprintln(os.Stderr, "usage: clients tiles|sigstore|log|witnessed SETTINGS.json")
 		os.Exit(2)
 	}
 	var settings Settings

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/cli/verbs.h"
+#include "client/lib/audit.h"
+#include "client/lib/audit_search.h"
+#include "client/lib/policy_flags.h"
+#include "core/base/cleanup.h"
+#include "core/base/encoding.h"
+#include "core/base/json.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "io/progress.h"
+
+#define TIMEOUT_MS 60000
+#define SEARCH	   16	      /* digests, if not said */
+#define REPORT_MAX (1u << 20) /* bytes */
+#define THREADS	   0
+
+static const struct cli_option options[] = {
+    {"--log", "VKEY", "the log's key, or a file with it", false},
+    {"--url", "URL", "the log's address", false},
+    {"--entries", NULL, "verify the signature of every entry, too", false},
+    {"--search", "N",
+	"ask the log's search for the digests of N entries; 16 if not said",
+	false},
+    {"--seen", "FILE",
+	"a bundle, .tlog-proof or checkpoint that must be of this history",
+	true},
+    {"--state", "FILE|DIR", "where to keep how far it came, and go on from",
+	false},
+    {"--cache", "DIR", "where to keep tiles and entries", false},
+    {"--evidence", "FILE", "where to write what proves a fork", false},
+    {"--threads", "N", "for downloads and signatures", false},
+    {"--timeout", "MS", "for one tile, with all attempts", false},
+    {"--json", NULL, "one line of JSON", false},
+    {0},
+};
+
+/* What the command has open. */
+struct job {
+	const struct cli_args *args;
+	const char *url;
+	struct vkey log;
+	unsigned timeout_ms;
+	struct tile_fetch *fetch;
+	char *cache, *state_path;
+	struct audit_state state;
+	struct audit_seen *seen;
+	struct audit_options options;
+	struct audit_report report;
+	struct progress progress;
+	char evidence[4096]; /* the file's name; empty: none */
+	double seconds;
+};
+
+static bool
+search_get(void *arg, const char *path, struct buf *out, struct error *err)
+{
+	struct job *j = arg;
+
+	return tile_fetch_get(j->fetch, 0, path, out, err);
+}
+
+static bool
+save_state(void *arg, const struct audit_state *state, struct error *err)
+{
+	struct job *j = arg;
+
+	return audit_state_write(j->state_path, &j->log, state, err);
+}
+
+static void
+show_progress(void *arg, uint64_t done, uint64_t total)
+{
+	struct job *j = arg;
+
+	(void)progress_update(
+	    &j->progress, bytes_str(j->log.name), done, total);
+}
+
+/* --- opening --- */
+
+static bool
+number(const struct job *j, const char *name, uint64_t otherwise, uint64_t min,
+    uint64_t max, uint64_t *out, struct error *err)
+{
+	if (!cli_number(j->args, name, otherwise, out, err))
+		return false;
+	return (*out >= min && *out <= max) ||
+	    error_set(err, ERR_USAGE, "%s is %llu to %llu", name,
+		(unsigned long long)min, (unsigned long long)max);
+}
+
+static bool
+read_numbers(struct job *j, struct error *err)
+{
+	uint64_t timeout, search, threads;
+
+	if (!number(j, "--timeout", TIMEOUT_MS, 1, 3600000, &timeout, err) ||
+	    !number(j, "--search", SEARCH, 0, AUDIT_SEARCH_MAX, &search, err) ||
+	    !number(
+		j, "--threads", THREADS, 0, TILE_FETCH_WORKERS, &threads, err))
+		return false;
+	j->timeout_ms = (unsigned)timeout;
+	j->options.threads = (unsigned)threads;
+	j->options.search = (unsigned)search;
+	j->options.search_must =
+	    cli_value(j->args, "--search") != NULL && search > 0;
+	j->options.entries = cli_flag(j->args, "--entries");
+	return getrandom(&j->options.seed, sizeof(j->options.seed), 0) ==
+	    (ssize_t)sizeof(j->options.seed) ||
+	    error_set(err, ERR_INTERNAL, "no random numbers");
+}
+
+static bool
+read_seen(struct job *j, struct error *err)
+{
+	const char *const *files = cli_values(j->args, "--seen");
+
+	for (size_t i = 0; files && files[i]; i++)
+		if (!audit_seen_read(files[i], &j->log, &j->seen, err))
+			return false;
+	if (j->args->operand_count > 0 && !files)
+		return error_set(err, ERR_USAGE,
+		    "%s: files that show checkpoints come after --seen",
+		    j->args->operands[0]);
+	for (size_t i = 0; i < j->args->operand_count; i++)
+		if (!audit_seen_read(
+			j->args->operands[i], &j->log, &j->seen, err))
+			return false;
+	j->options.seen = j->seen;
+	return true;
+}
+
+static bool
+read_state(struct job *j, struct error *err)
+{
+	const char *word = cli_value(j->args, "--state");
+
+	if (!word)
+		return true;
+	j->state_path = audit_state_path(word, &j->log, err);
+	if (!j->state_path ||
+	    !audit_state_read(j->state_path, &j->log, &j->state, err))
+		return false;
+	j->options.state = &j->state;
+	j->options.save = save_state;
+	return true;
+}
+
+static bool
+open_log(struct job *j, struct error *err)
+{
+	const char *cache = cli_value(j->args, "--cache");
+	struct tile_fetch_options o = {
+	    .url = j->url, .timeout_ms = j->timeout_ms};
+
+	if (cache) {
+		j->cache = audit_log_folder(cache, &j->log, err);
+		if (!j->cache)
+			return false;
+		(void)mkdir(cache, 0700);
+		(void)mkdir(j->cache, 0700);
+	}
+	o.cache = j->cache;
+	j->fetch = tile_fetch_open(&o, err);
+	if (j->fetch)
+		j->options.tiles = tiles_open(j->fetch, err);
+	return j->options.tiles != NULL;
+}
+
+static bool
+open_job(struct job *j, struct error *err)
+{
+	const char *vkey = cli_need(j->args, "--log", err);
+
+	j->url = vkey ? cli_need(j->args, "--url", err) : NULL;
+	if (!j->url || !read_numbers(j, err))
+		return false;
+	if (!utf8_valid(bytes_str(j->url)))
+		return error_set(err, ERR_USAGE, "--url URL is no address");
+	j->options.log = &j->log;
+	j->options.search_get = search_get;
+	j->options.progress = show_progress;
+	j->options.arg = j;
+	return log_key_read(vkey, &j->log, err) && read_seen(j, err) &&
+	    read_state(j, err) && open_log(j, err);
+}
+
+static void
+close_job(struct job *j)
+{
+	audit_report_release(&j->report);
+	tiles_close(j->options.tiles);
+	tile_fetch_close(j->fetch);
+	audit_seen_release(j->seen);
+	audit_state_release(&j->state);
+	free(j->cache);
+	free(j->state_path);
+}
+
+/* --- what is told --- */
+
+/* The file has the name that was asked for, else one of its contents, so that
+ * none is overwritten. */
+static bool
+write_evidence(struct job *j, struct error *err)
+{
+	const char *path = cli_value(j->args, "--evidence");
+	struct bytes text = buf_bytes(&j->report.evidence);
+	AUTO(hasher) h = {0};
+	AUTO(buf) hex = BUF_INIT(2 * HASH_LEN);
+	struct hash sum;
+
+	if (text.len == 0)
+		return true;
+	if (!hasher_open(&h, err))
+		return false;
+	sha256(&h, text, &sum);
+	hex_put(&hex, bytes_of(sum.b, 8));
+	if (!hasher_ok(&h, err) || !buf_ok(&hex, err))
+		return false;
+	if (path)
+		(void)snprintf(j->evidence, sizeof(j->evidence), "%s", path);
+	else
+		(void)snprintf(j->evidence, sizeof(j->evidence),
+		    "mtlog-fork-%.*s.evidence", (int)hex.len,
+		    (const char *)hex.ptr);
+	return file_write(j->evidence, text, 0644, err);
+}
+
+static const struct audit_check *
+worst_check(const struct audit_report *r, int code)
+{
+	for (unsigned i = 0; i < AUDIT_STEPS; i++)
+		if (r->checks[i].result == AUDIT_FAIL &&
+		    (int)verdict_code_of(&r->checks[i].why) == code)
+			return &r->checks[i];
+	return NULL;
+}
+
+static void
+put_checks(const struct audit_report *r, struct buf *out)
+{
+	buf_put_str(out, ",\"checks\":[");
+	for (unsigned i = 0; i < AUDIT_STEPS; i++) {
+		const struct audit_check *c = &r->checks[i];
+
+		buf_printf(out, "%s{\"name\":\"%s\",\"result\":\"%s\"",
+		    i > 0 ? "," : "", audit_step_name((enum audit_step)i),
+		    audit_result_name(c->result));
+		if (c->result == AUDIT_FAIL) {
+			buf_printf(out, ",\"code\":%d,\"reason\":\"%s\"",
+			    (int)verdict_code_of(&c->why),
+			    error_reason_name(&c->why));
+			buf_put_str(out, ",\"message\":");
+			json_put_string(out, bytes_str(c->why.text));
+			buf_put_str(out, "}");
+			continue;
+		}
+		buf_put_str(
+		    out, ",\"code\":0,\"reason\":null,\"message\":null}");
+	}
+	buf_put_u8(out, ']');
+}
+
+static void
+put_head(const struct audit_report *r, struct buf *out)
+{
+	if (r->checks[AUDIT_CHECKPOINT].result != AUDIT_PASS) {
+		buf_put_str(out, ",\"size\":null,\"root\":null");
+		return;
+	}
+	buf_printf(out, ",\"size\":\"%" PRIu64 "\",\"root\":\"", r->head.size);
+	hex_put(out, hash_bytes(&r->head.root));
+	buf_put_u8(out, '"');
+}
+
+static void
+put_json(const struct job *j, int code, struct buf *out)
+{
+	const struct audit_report *r = &j->report;
+	const struct audit_check *why = worst_check(r, code);
+	uint64_t shown = r->bad_signatures < AUDIT_BAD_SHOWN ? r->bad_signatures
+							     : AUDIT_BAD_SHOWN;
+
+	buf_printf(out,
+	    "{\"schema\":\"mtlog-audit/1\",\"clean\":%s,\"code\":%d,"
+	    "\"reason\":",
+	    code == 0 ? "true" : "false", code);
+	if (why)
+		buf_printf(
+		    out, "\"%s\",\"message\":", error_reason_name(&why->why));
+	else
+		buf_put_str(out, "null,\"message\":");
+	if (why)
+		json_put_string(out, bytes_str(why->why.text));
+	else
+		buf_put_str(out, "null");
+	buf_put_str(out, ",\"origin\":");
+	json_put_string(out, vkey_name(&j->log));
+	buf_put_str(out, ",\"url\":");
+	json_put_string(out, bytes_str(j->url));
+	put_head(r, out);
+	buf_printf(out,
+	    ",\"walked\":{\"from\":\"%" PRIu64 "\",\"to\":\"%" PRIu64 "\"}"
+	    ",\"signatures\":{\"checked\":\"%" PRIu64 "\",\"bad\":\"%" PRIu64
+	    "\",\"badAt\":[",
+	    r->from, r->to, r->signatures, r->bad_signatures);
+	for (uint64_t i = 0; i < shown; i++)
+		buf_printf(
+		    out, "%s\"%" PRIu64 "\"", i > 0 ? "," : "", r->bad_at[i]);
+	buf_printf(out,
+	    "]},\"seen\":%zu,\"search\":{\"digests\":%u,\"entries\":\"%" PRIu64
+	    "\"},\"seconds\":%.3f,\"evidence\":",
+	    r->seen, r->digests, r->hits, j->seconds);
+	if (j->evidence[0])
+		json_put_string(out, bytes_str(j->evidence));
+	else
+		buf_put_str(out, "null");
+	put_checks(r, out);
+	buf_put_str(out, "}\n");
+}
+
+/* What a step did, in the words of its numbers. */
+static void
+put_did(const struct job *j, enum audit_step step, struct buf *out)
+{
+	const struct audit_report *r = &j->report;
+	double rate =
+	    j->seconds > 0 ? (double)(r->to - r->from) / j->seconds : 0;
+
+	switch (step) {
+	case AUDIT_CHECKPOINT:
+		buf_printf(out, "size %" PRIu64 ", root ", r->head.size);
+		hex_put(out, hash_bytes(&r->head.root));
+		break;
+	case AUDIT_HISTORY:
+		buf_put_str(out, "consistent with the last audit");
+		break;
+	case AUDIT_SEEN:
+		buf_printf(out, "%zu checkpoint%s of this history", r->seen,
+		    r->seen == 1 ? "" : "s");
+		break;
+	case AUDIT_TREE:
+		buf_printf(out,
+		    "%" PRIu64 " entries from %" PRIu64
+		    " on, and their tiles (%.0f/s)",
+		    r->to - r->from, r->from, rate);
+		break;
+	case AUDIT_ENTRIES:
+		buf_printf(out, "%" PRIu64 " signatures", r->signatures);
+		break;
+	case AUDIT_SEARCH:
+	case AUDIT_STEPS:
+		buf_printf(out, "%u digests, %" PRIu64 " entries found",
+		    r->digests, r->hits);
+	}
+}
+
+static void
+put_text(const struct job *j, int code, struct buf *out)
+{
+	const struct audit_report *r = &j->report;
+
+	buf_printf(out, "%s  ", j->log.name);
+	escaped_put(out, bytes_str(j->url));
+	buf_put_u8(out, '\n');
+	for (unsigned i = 0; i < AUDIT_STEPS; i++) {
+		const struct audit_check *c = &r->checks[i];
+
+		buf_printf(out, "  %-11s %-12s",
+		    audit_step_name((enum audit_step)i),
+		    audit_result_name(c->result));
+		if (c->result == AUDIT_PASS)
+			put_did(j, (enum audit_step)i, out);
+		if (c->result == AUDIT_FAIL)
+			escaped_put(out, bytes_str(c->why.text));
+		while (out->len > 0 && out->ptr[out->len - 1] == ' ')
+			out->len--;
+		buf_put_u8(out, '\n');
+	}
+	for (uint64_t i = 0; i < r->bad_signatures && i < AUDIT_BAD_SHOWN; i++)
+		buf_printf(out, "    entry %" PRIu64 " is bad\n", r->bad_at[i]);
+	if (r->bad_signatures > AUDIT_BAD_SHOWN)
+		buf_printf(out, "    and %" PRIu64 " more\n",
+		    r->bad_signatures - AUDIT_BAD_SHOWN);
+	if (j->evidence[0]) {
+		buf_put_str(out, "  evidence    ");
+		escaped_put(out, bytes_str(j->evidence));
+		buf_put_u8(out, '\n');
+	}
+	buf_printf(out, "%s\n", code == 0 ? "clean" : "NOT CLEAN");
+}
+
+static bool
+tell(struct job *j, int code, struct error *err)
+{
+	AUTO(buf) out = BUF_INIT(REPORT_MAX);
+	bool wrote = write_evidence(j, err);
+
+	if (!wrote)
+		j->evidence[0] = '\0';
+	if (cli_flag(j->args, "--json"))
+		put_json(j, code, &out);
+	else
+		put_text(j, code, &out);
+	return buf_ok(&out, err) && cli_print(buf_bytes(&out), err) && wrote;
+}
+
+static int
+run(struct cli_args *a, struct error *err)
+{
+	struct job j = {.args = a};
+	int code = -1;
+
+	if (open_job(&j, err)) {
+		uint64_t began = clock_monotonic_ns();
+
+		progress_init(&j.progress, STDERR_FILENO);
+		j.progress.unit = "entries";
+		code = audit_run(&j.options, &j.report);
+		progress_release(&j.progress);
+		j.seconds = (double)(clock_monotonic_ns() - began) / 1e9;
+		/* A fork that could not be written down stays a fork. */
+		if (!tell(&j, code, err) && code != VERDICT_ACCEPTED) {
+			(void)fprintf(stderr, "mtlog audit: %s\n", err->text);
+			*err = (struct error){0};
+		}
+	}
+	close_job(&j);
+	return err->code == ERR_NONE ? code : -1;
+}
+
+const struct cli_verb verb_audit = {
+    .name = "audit",
+    .arguments = "[FILE]...",
+    .summary = "Recompute a whole log, and look for a second history",
+    .details =
+	"Reads every entry and tile and computes the root again. Files after\n"
+	"--seen show checkpoints that somebody was given: they must be of the\n"
+	"same history.",
+    .run = run,
+    .options = options,
+};

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/lib/monitor_parts.h"
+#include "core/base/cleanup.h"
+#include "core/base/encoding.h"
+#include "core/tlog/evidence.h"
+#include "core/verify/verdict_code.h"
+#include "io/file.h"
+
+#define MESSAGE_MAX 1024
+
+/* What a head is known by: its size and root. */
+static void
+about_head(struct monitor *m, uint64_t size, const struct hash *root,
+    const char *what, struct hash *out)
+{
+	AUTO(buf) text = BUF_INIT(256);
+
+	buf_put_u64(&text, size);
+	buf_put(&text, hash_bytes(root));
+	if (what)
+		buf_put_str(&text, what);
+	sha256(&m->hasher, buf_bytes(&text), out);
+}
+
+/* --- evidence --- */
+
+/* Two notes of the log, the larger of which `tiles` stands on. */
+struct pair {
+	struct bytes smaller, larger;
+	struct checkpoint heads[2];
+};
+
+static bool
+make_evidence(struct monitor *m, struct watched *w, const struct pair *p,
+    struct buf *out, struct error *err)
+{
+	struct evidence e = {
+	    .key = w->log->key, .smaller = p->smaller, .larger = p->larger};
+	struct node_reader nodes = tiles_nodes(w->tiles);
+
+	return evidence_make(&e, &nodes, &m->hasher, m->verifier, out, err);
+}
+
+/* One that is there already says the same. */
+static bool
+write_evidence(struct watched *w, const struct hash *about,
+    struct bytes evidence, char **path, struct error *err)
+{
+	AUTO(buf) name = BUF_INIT(8192);
+	struct error why = {0};
+
+	buf_printf(&name, "%s/evidence-", w->folder);
+	hex_put(&name, bytes_of(about->b, 8));
+	buf_put_str(&name, ".txt");
+	*path = buf_dup_string(&name);
+	if (!*path)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	return file_create(*path, evidence, 0644, &why) ||
+	    why.code == ERR_CONFLICT ||
+	    error_set(err, why.code, "%s", why.text);
+}
+
+/*
+ * The two heads contradict each other. `from`: who showed us the other one,
+ * NULL: the log. One fork of a log is told once, and once for each of those.
+ */
+static bool
+fork_found(struct monitor *m, struct watched *w, const struct pair *p,
+    struct bytes shown, const char *from, struct error *err)
+{
+	AUTO(buf) evidence = BUF_INIT(EVIDENCE_MAX_LEN);
+	struct monitor_finding f = {.kind = MONITOR_FORK,
+	    .reason = "inconsistent",
+	    .from = from,
+	    .shown = shown};
+	char message[MESSAGE_MAX];
+	struct error why = {0};
+	char *path = NULL;
+	bool ok;
+
+	if (from)
+		sha256(&m->hasher, bytes_str(from), &f.about);
+	else
+		about_head(m, w->size, &w->root, NULL, &f.about);
+	if (!make_evidence(m, w, p, &evidence, &why)) {
+		(void)error_prefix(&why, "the heads differ, and yet");
+		monitor_trouble(m, w, &why);
+		return true;
+	}
+	ok = write_evidence(w, &f.about, buf_bytes(&evidence), &path, err);
+	(void)snprintf(message, sizeof(message),
+	    "the log FORKED: it signed two heads, of size %llu and %llu, that "
+	    "contradict each other; mtlog inspect %s",
+	    (unsigned long long)p->heads[0].size,
+	    (unsigned long long)p->heads[1].size, path ? path : "");
+	f.message = message;
+	f.evidence = path;
+	ok = ok && monitor_event_finding(m, w, &f, err);
+	free(path);
+	return ok;
+}
+
+/* What we hold, as a checkpoint. */
+static struct checkpoint
+ours(const struct watched *w)
+{
+	return (struct checkpoint){.size = w->size, .root = w->root};
+}
+
+/* --- what the log itself shows --- */
+
+/* Data that does not fit its own checkpoint; or it could not be had. */
+static bool
+tiles_failed(struct monitor *m, struct watched *w, const struct checkpoint *c,
+    struct bytes note, struct error *why, struct error *err)
+{
+	struct monitor_finding f = {
+	    .kind = MONITOR_BAD_DATA, .reason = "tile", .shown = note};
+	char message[MESSAGE_MAX];
+
+	if (why->code != ERR_BADSIG && why->code != ERR_SYNTAX) {
+		monitor_trouble(m, w, why);
+		return true;
+	}
+	about_head(m, c->size, &c->root, "tile", &f.about);
+	(void)snprintf(message, sizeof(message), "%s", why->text);
+	f.message = message;
+	return monitor_event_finding(m, w, &f, err);
+}
+
+static bool
+advance(struct monitor *m, struct watched *w, const struct checkpoint *c,
+    struct bytes note, struct error *err)
+{
+	struct monitor_finding f = {
+	    .kind = MONITOR_RESUMED, .message = "the log goes on"};
+
+	if (w->stalled > 0) {
+		about_head(m, w->size, &w->root, NULL, &f.about);
+		if (!monitor_event_finding(m, w, &f, err))
+			return false;
+	}
+	if (!w->has_head && m->o.only_new)
+		w->next = c->size;
+	buf_clear(&w->note);
+	buf_put(&w->note, note);
+	w->has_head = true;
+	w->size = c->size;
+	w->root = c->root;
+	w->seen = monitor_now(m);
+	w->stalled = 0;
+	w->dirty = w->advanced = true;
+	return buf_ok(&w->note, err) && monitor_state_write(w, err);
+}
+
+/* A tree that is larger than the one before, or the first one. */
+static bool
+saw_larger(struct monitor *m, struct watched *w, const struct checkpoint *c,
+    struct bytes note, bool *current, struct error *err)
+{
+	struct pair p = {buf_bytes(&w->note), note, {ours(w), *c}};
+	struct error why = {0};
+	struct hash root;
+
+	if (!tiles_head(w->tiles, c->size, &c->root, &why) ||
+	    (w->has_head && !tiles_root(w->tiles, w->size, &root, &why)))
+		return tiles_failed(m, w, c, note, &why, err);
+	if (w->has_head && !hash_equal(&root, &w->root))
+		return fork_found(m, w, &p, note, NULL, err);
+	*current = true;
+	return advance(m, w, c, note, err);
+}
+
+static bool
+rolled_back(struct monitor *m, struct watched *w, const struct checkpoint *c,
+    struct bytes note, bool proven, struct error *err)
+{
+	struct monitor_finding f = {
+	    .kind = MONITOR_ROLLBACK,
+	    .reason = proven ? "rollback" : "inconsistent",
+	    .shown = note,
+	    .code = proven ? VERDICT_NOT_CURRENT : VERDICT_LOG_FORK,
+	};
+	char message[MESSAGE_MAX];
+
+	about_head(m, c->size, &c->root, f.reason, &f.about);
+	(void)snprintf(message, sizeof(message),
+	    "the log shows a tree of size %llu, and had one of %llu; %s",
+	    (unsigned long long)c->size, (unsigned long long)w->size,
+	    proven ? "an old checkpoint of the same history"
+		   : "it does not show that they are of one history");
+	f.message = message;
+	return monitor_event_finding(m, w, &f, err);
+}
+
+/* A smaller tree: an old checkpoint, of this history or of another one. */
+static bool
+saw_smaller(struct monitor *m, struct watched *w, const struct checkpoint *c,
+    struct bytes note, bool *current, struct error *err)
+{
+	struct pair p = {note, buf_bytes(&w->note), {*c, ours(w)}};
+	struct error why = {0};
+	struct hash root;
+
+	if (!tiles_head(w->tiles, w->size, &w->root, &why) ||
+	    !tiles_root(w->tiles, c->size, &root, &why)) {
+		/* It answers, but has no longer what it had. */
+		if (why.code == ERR_BADSIG || why.code == ERR_SYNTAX ||
+		    strcmp(error_reason_name(&why), "server-error") == 0)
+			return rolled_back(m, w, c, note, false, err);
+		monitor_trouble(m, w, &why);
+		return true;
+	}
+	*current = true;
+	return hash_equal(&root, &c->root)
+	    ? rolled_back(m, w, c, note, true, err)
+	    : fork_found(m, w, &p, note, NULL, err);
+}
+
+static bool
+saw_same(struct monitor *m, struct watched *w, const struct checkpoint *c,
+    struct bytes note, bool *current, struct error *err)
+{
+	struct pair p = {buf_bytes(&w->note), note, {ours(w), *c}};
+	struct error why = {0};
+
+	if (!hash_equal(&c->root, &w->root))
+		return fork_found(m, w, &p, note, NULL, err);
+	*current = tiles_head(w->tiles, w->size, &w->root, &why);
+	return *current || tiles_failed(m, w, c, note, &why, err);
+}
+
+/* A 404 is an answer of a server, not a file of ours. */
+static bool
+fetch_checkpoint(struct monitor *m, struct watched *w, struct buf *note,
+    struct checkpoint *c, struct error *why)
+{
+	if (!tile_fetch_get(w->fetch, 0, "/checkpoint", note, why)) {
+		if (why->code == ERR_NOTFOUND) {
+			why->code = ERR_UNAVAILABLE;
+			why->reason = "server-error";
+		}
+		return false;
+	}
+	if (checkpoint_open(buf_bytes(note), &w->log->key, m->verifier, c, why))
+		return true;
+	why->reason = "log-signature";
+	return error_prefix(why, "the log's checkpoint");
+}
+
+bool
+monitor_head(
+    struct monitor *m, struct watched *w, bool *current, struct error *err)
+{
+	AUTO(buf) note = BUF_INIT(NOTE_MAX_LEN);
+	struct error why = {0};
+	struct checkpoint c;
+
+	*current = false;
+	if (!fetch_checkpoint(m, w, &note, &c, &why)) {
+		monitor_trouble(m, w, &why);
+		return true;
+	}
+	if (!w->has_head || c.size > w->size)
+		return saw_larger(m, w, &c, buf_bytes(&note), current, err);
+	if (c.size == w->size)
+		return saw_same(m, w, &c, buf_bytes(&note), current, err);
+	return saw_smaller(m, w, &c, buf_bytes(&note), current, err);
+}
+
+/* --- what others saw --- */
+
+/* A larger head that the log shows to others: does it lead from ours? `*told`:
+ * the log gave what it takes to say so. */
+static bool
+judge_larger(struct monitor *m, struct watched *w, const struct checkpoint *c,
+    struct bytes note, const char *from, bool *told, struct error *err)
+{
+	struct pair p = {buf_bytes(&w->note), note, {ours(w), *c}};
+	struct error why = {0};
+	struct hash root;
+	bool ok = true;
+
+	*told = tiles_head(w->tiles, c->size, &c->root, &why) &&
+	    tiles_root(w->tiles, w->size, &root, &why);
+	if (*told && !hash_equal(&root, &w->root))
+		ok = fork_found(m, w, &p, note, from, err);
+	/* Back to where the caller was. */
+	why = (struct error){0};
+	if (!tiles_head(w->tiles, w->size, &w->root, &why))
+		monitor_trouble(m, w, &why);
+	return ok;
+}
+
+bool
+monitor_judge(struct monitor *m, struct watched *w, struct bytes note,
+    const char *from, bool *larger, struct error *err)
+{
+	struct pair p = {.smaller = note, .larger = buf_bytes(&w->note)};
+	struct error why = {0};
+	struct checkpoint c;
+	struct hash root;
+	bool told;
+
+	*larger = false;
+	if (!checkpoint_open(note, &w->log->key, m->verifier, &c, &why)) {
+		why.reason = "log-signature";
+		(void)error_prefix(&why, "%s", from);
+		monitor_trouble(m, w, &why);
+		return true;
+	}
+	if (c.size > w->size) {
+		if (!judge_larger(m, w, &c, note, from, &told, err))
+			return false;
+		*larger = !told;
+		return true;
+	}
+	p.heads[0] = c;
+	p.heads[1] = ours(w);
+	if (!tiles_root(w->tiles, c.size, &root, &why)) {
+		monitor_trouble(m, w, &why);
+		return true;
+	}
+	return hash_equal(&root, &c.root) ||
+	    fork_found(m, w, &p, note, from, err);
+}

@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The whole of it on loopback: a log, three witnesses, a publisher, a loader, an
+auditor and a monitor, all of them the real programs; while witnesses go and come
+back, one is replaced by a liar, and the log's machine is put back to an older
+state."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+import mtlog_test as t
+import standin_witness
+import witness_test as w
+
+MTLOG = w.MTLOG
+NAMES = ("w1.example", "w2.example", "w3.example")
+
+
+class Network:
+    def __init__(self, mode):
+        self.root = tempfile.mkdtemp(prefix="mtlog-network-")
+        self.log = t.Server(os.path.join(self.root, "log")).init()
+        self.witnesses = [w.Witness(os.path.join(self.root, n), n) for n in NAMES]
+        for one in self.witnesses:
+            one.add(self.log.vkey.text.strip())
+            one.start()
+        with open(os.path.join(self.log.dir, "witnesses"), "w", encoding="utf-8") as f:
+            f.write(self.quorum(urls=True))
+        with open(os.path.join(self.log.dir, "mtlogd.conf"), "a", encoding="utf-8") as f:
+            f.write(f"witness-mode = {mode}\nwitness-policy = witnesses\nwitness-interval = 50\n"
+                    "witness-timeout = 1\n")
+        self.key = os.path.join(self.root, "key")
+        self.mtlog("key", "new", "--out", self.key)
+        spki = next(l for l in self.mtlog("key", "show", self.key + ".pub").splitlines() if "signer NAME key " in l)
+        self.policy = self.write("policy", f"log {self.log.vkey.text.strip()}\n" + self.quorum()
+                                 + "mtlog-policy 1\n" + spki[spki.index("signer"):].replace("NAME", "ci")
+                                 + "\nmodel acme/*\n  signed-by ci\n")
+        self.models = 0
+
+    def quorum(self, urls=False):
+        lines = "".join(f"witness {x.key.name} {x.key.text}" + (f" http://127.0.0.1:{x.port}\n" if urls else "\n")
+                        for x in self.witnesses)
+        return lines + "group two 2 " + " ".join(NAMES) + "\nquorum two\n"
+
+    def write(self, name, text):
+        path = os.path.join(self.root, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, 0o600)
+        return path
+
+    def mtlog(self, *words, expect=0):
+        done = subprocess.run([MTLOG, *words], capture_output=True, text=True, timeout=120)
+        wanted = expect if isinstance(expect, tuple) else (expect,)
+        t.check(done.returncode in wanted,
+                f"mtlog {' '.join(words[:3])}: exit {done.returncode}, not {expect}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def url(self):
+        return f"http://127.0.0.1:{self.log.port}"
+
+    def model(self):
+        self.models += 1
+        folder = os.path.join(self.root, f"model{self.models}")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "weights.bin"), "wb") as f:
+            f.write(os.urandom(1000))
+        return folder
+
+    def publish(self, folder=None, expect=0, wait="10"):
+        folder = folder or self.model()
+        self.mtlog("publish", "--key", self.key, "--log", self.url(), "--vkey", self.log.vkey.text.strip(),
+                   "--wait", wait, "--name", f"acme/m{self.models}", "--yes", folder, expect=expect)
+        return folder
+
+    def verify(self, folder, expect=0):
+        return self.mtlog("verify", "--policy", self.policy, "--name", "acme/" + os.path.basename(folder)[0]
+                          + os.path.basename(folder)[5:], folder, expect=expect)
+
+    def audit(self, *words, expect=0):
+        return self.mtlog("audit", "--log", self.log.vkey.text.strip(), "--url", self.url(), "--entries", *words,
+                          expect=expect)
+
+    def monitor(self, *words, expect=0):
+        rules = self.write("rules", "model acme/*\n")
+        out = self.mtlog("monitor", "--log", self.log.vkey.text.strip(), "--url", self.url(), "--state",
+                         os.path.join(self.root, "monitor"), "--rules", rules, "--once", "--json", *words,
+                         expect=expect)
+        return [json.loads(line) for line in out.splitlines()]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for one in self.witnesses:
+            one.__exit__()
+        self.log.remove()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def witnesses_come_and_go():
+    """Two of three are enough; with one, a publisher is told, and finds the proof later."""
+    with Network("open") as n:
+        n.log.start()
+        first = n.publish()
+        said = n.verify(first)
+        t.check("quorum" in said, said)
+        n.witnesses[0].kill()
+        n.verify(n.publish())
+        n.witnesses[1].kill()
+        lonely = n.publish(expect=33, wait="1")
+        n.verify(lonely, expect=16)
+        n.witnesses[1].start()
+        n.publish(lonely)
+        n.verify(lonely)
+        n.audit("--seen", os.path.join(first, "model.sig"), os.path.join(lonely, "model.sig"))
+        events = n.monitor(expect=22)
+        t.check(len([e for e in events if e.get("type", e.get("kind")) == "entry"]) == 3, f"three releases: {events}")
+        t.check(n.monitor("--compare", f"http://127.0.0.1:{n.witnesses[1].port}") == [], "and nothing twice")
+        # The log's process dies; what was shown before is shown again, and everything goes on.
+        shown = n.log.checkpoint()
+        n.log.kill()
+        n.log.start()
+        t.check(n.log.checkpoint()[0] >= shown[0], "nothing goes back")
+        n.verify(n.publish())
+        t.check(n.log.stop() == 0 and n.log.fsck().returncode == 0, "clean at the end")
+
+
+def required():
+    """No answer without a quorum, and none lost; a machine that is put back does not sign again."""
+    with Network("required") as n:
+        n.log.start()
+        n.verify(n.publish())
+        n.log.stop()
+        old = os.path.join(n.root, "old")
+        # All of the machine: database and guard, and their very inodes.
+        shutil.copytree(n.log.dir, old)
+        n.log.start()
+        second = n.publish()
+        n.verify(second)
+        for one in n.witnesses[:2]:
+            one.kill()
+        late = n.model()
+        n.publish(late, expect=(30, 31, 32, 33), wait="1")
+        for one in n.witnesses[:2]:
+            one.start()
+        n.publish(late)
+        n.verify(late)
+        size = n.log.checkpoint()[0]
+        n.log.stop()
+        for name in "db", "guard":
+            for file in os.listdir(os.path.join(old, name)):
+                with open(os.path.join(old, name, file), "rb") as f:
+                    data = f.read()
+                with open(os.path.join(n.log.dir, name, file), "r+b") as f:
+                    f.truncate()
+                    f.write(data)
+        n.log.start(expect_ready=False)
+        if n.log.process.poll() is None:
+            time.sleep(3)
+            status, _, body = n.log.post(t.Signer().request(b"after"))
+            t.check(status == 503, f"nothing is signed: {status} {body[:200]!r}")
+            t.check(n.log.get("/checkpoint")[0] in (200, 404), "and reads go on")
+        for one in n.witnesses:
+            kept = one.status()["logs"][0]["size"]
+            t.check(int(kept) >= 2, f"{one.key.name} keeps the head that it saw: {kept}, of {size}")
+        # What was published still verifies; what a witness keeps is larger than what the log shows.
+        n.verify(second)
+        n.verify(late)
+
+
+def a_liar():
+    """One of three answers nonsense, or with another's cosignature: the other two are enough."""
+    with Network("open") as n:
+        n.witnesses[2].kill()
+        liar = standin_witness.Witness("w3.example", n.log.vkey)
+        path = os.path.join(n.log.dir, "witnesses")
+        with open(path, encoding="utf-8") as f:
+            text = f.read().replace(f"http://127.0.0.1:{n.witnesses[2].port}\n", f"http://127.0.0.1:{liar.port}\n")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        n.log.start()
+        for liar.mood in "well", "forging", "replaying", "nonsense", "boasting", "broken", "busy", "endless", "slow":
+            n.verify(n.publish())
+        n.audit()
+        liar.close()
+
+
+def main():
+    witnesses_come_and_go()
+    required()
+    a_liar()
+    t.finish()
+
+
+main()
