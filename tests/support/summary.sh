@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # summary.sh BUILD: counts what `make check` ran there: each case of a cmocka
-# program, each check of a system test, each other test as one. Prints the
-# closing line "N passed, N failed, N skipped"; fails if anything failed or
-# nothing ran.
+# program, each other test as one, and as skipped each part that such a test
+# says it left out ("SKIP what: why", a line). Prints the closing line
+# "N passed, N failed, N skipped"; fails if anything failed or nothing ran.
 set -eu
 build=$1
 find "$build" -name '*.trs' -not -path '*/source/*' | sort | while read -r trs; do
@@ -20,6 +20,8 @@ find "$build" -name '*.trs' -not -path '*/source/*' | sort | while read -r trs; 
 		bad=$(grep -c '^\[  FAILED  \] .*: ' "$log" || true)
 		skipped=$(grep -c '^\[  SKIPPED \] [^0-9]' "$log" || true)
 		[ "$failed" -eq 0 ] || failed=$((bad > 0 ? bad : 1))
+	elif [ "$result" = PASS ] && [ -f "$log" ]; then
+		skipped=$(grep -c '^SKIP [^:]*:' "$log" || true)
 	fi
 	echo "$passed $failed $skipped"
 done | awk '{ p += $1; f += $2; s += $3 }

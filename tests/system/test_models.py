@@ -84,7 +84,7 @@ def find_schema():
     try:
         import jsonschema
     except ImportError:
-        print("jsonschema is not there: the verdicts are checked by hand only", flush=True)
+        print("SKIP the verdicts' schema: jsonschema is not installed", flush=True)
         return None
     path = os.path.join(os.path.dirname(__file__), "..", "..", "schema", "json", "verdict.schema.json")
     with open(path) as f:
