@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
+#include "client/cli/entry_text.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/json.h"
-#include "core/identity/certificate.h"
 #include "core/verify/verdict.h"
 
 #define COSIGNED_MS 10000
@@ -162,45 +162,6 @@ cli_entry_proof(const struct tle *t)
 	};
 }
 
-static const char *
-digest_name(enum digest_algorithm algorithm)
-{
-	return algorithm == DIGEST_SHA256 ? "sha256"
-	    : algorithm == DIGEST_SHA384  ? "sha384"
-					  : "sha512";
-}
-
-/* The names in a certificate: nobody has checked it. */
-static void
-put_names(const struct entry *e, bool json, struct buf *out)
-{
-	static const char *const kinds[] = {
-	    [CERTIFICATE_EMAIL] = "email",
-	    [CERTIFICATE_URI] = "uri",
-	    [CERTIFICATE_DNS] = "dns",
-	    [CERTIFICATE_OTHER] = "other",
-	};
-	struct error ignored = {0};
-	struct certificate c;
-
-	if (!e->is_certificate || !certificate_parse(e->verifier, &c, &ignored))
-		return;
-	for (size_t i = 0; i < c.name_count; i++) {
-		AUTO(buf) name = BUF_INIT(4 * CERTIFICATE_MAX_LEN);
-
-		buf_printf(&name, "%s:", kinds[c.names[i].kind]);
-		escaped_put(&name, c.names[i].value);
-		if (json) {
-			buf_put_str(out, i > 0 ? "," : "");
-			json_put_string(out, buf_bytes(&name));
-			continue;
-		}
-		buf_put_str(out, "  claims       ");
-		buf_put(out, buf_bytes(&name));
-		buf_put_str(out, " (its certificate, not verified)\n");
-	}
-}
-
 static void
 put_text(
     const struct cli_reading *r, const struct cli_entry *e, struct buf *out)
@@ -209,15 +170,16 @@ put_text(
 	    (unsigned long long)e->t.index, r->key.name,
 	    (unsigned long long)e->head.size);
 	hex_put(out, hash_bytes(&e->leaf));
-	buf_printf(
-	    out, "\n  digest       %s:", digest_name(e->e.digest_algorithm));
+	buf_printf(out,
+	    "\n  digest       %s:", cli_digest_name(e->e.digest_algorithm));
 	hex_put(out, e->e.digest);
 	buf_put_str(out, "\n  signer       sha256:");
 	hex_put(out, hash_bytes(&e->signer));
 	buf_printf(out, " (%s%s), signature verified\n",
 	    key_algorithm_name(e->e.key.algorithm),
 	    e->e.is_certificate ? ", in a certificate" : "");
-	put_names(&e->e, false, out);
+	cli_entry_names(&e->e, false, "  claims       ",
+	    " (its certificate, not verified)\n", out);
 }
 
 static void
@@ -232,13 +194,13 @@ put_json(
 	buf_put_str(out, "\",\"leafHash\":\"");
 	hex_put(out, hash_bytes(&e->leaf));
 	buf_printf(
-	    out, "\",\"digest\":\"%s:", digest_name(e->e.digest_algorithm));
+	    out, "\",\"digest\":\"%s:", cli_digest_name(e->e.digest_algorithm));
 	hex_put(out, e->e.digest);
 	buf_put_str(out, "\",\"signer\":\"");
 	hex_put(out, hash_bytes(&e->signer));
 	buf_printf(out, "\",\"certificate\":%s,\"claims\":{\"names\":[",
 	    e->e.is_certificate ? "true" : "false");
-	put_names(&e->e, true, out);
+	cli_entry_names(&e->e, true, "", "", out);
 	buf_put_str(out, "]},\"canonicalizedBody\":\"");
 	base64_put(out, e->t.body);
 	buf_put_str(out, "\",\"hashes\":[");

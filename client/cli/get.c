@@ -69,8 +69,7 @@ find(const struct cli_reading *r, struct wanted *w, struct error *err)
 		const json_t *at =
 		    json_object_get(json_array_get(hits, w->count), "logIndex");
 
-		if (!json_is_string(at) ||
-		    !decimal_parse(json_text(at), &w->indexes[w->count]))
+		if (!json_decimal(at, &w->indexes[w->count]))
 			return bad_page(r, err);
 	}
 	w->more = json_is_string(json_object_get(page, "next"));

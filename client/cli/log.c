@@ -4,6 +4,7 @@
 #include "client/cli/pinned.h"
 #include "client/cli/policies.h"
 #include "client/cli/signing.h"
+#include "client/lib/json_file.h"
 #include "client/lib/policy_flags.h"
 #include "core/base/cleanup.h"
 #include "core/base/json.h"
@@ -31,17 +32,6 @@ read_keys(const char *path, json_t **out, struct error *err)
 	return *out || error_set(err, ERR_INTERNAL, "out of memory");
 }
 
-static bool
-write_keys(const char *path, const json_t *keys, struct error *err)
-{
-	char *text = json_dumps(keys, JSON_INDENT(1) | JSON_SORT_KEYS);
-	bool ok = text ? file_write(path, bytes_str(text), 0600, err)
-		       : error_set(err, ERR_INTERNAL, "out of memory");
-
-	free(text);
-	return ok;
-}
-
 /* First contact: the log's own word, from then on remembered. */
 static bool
 meet(struct cli_log *l, json_t *keys, const char *path, struct error *err)
@@ -61,7 +51,7 @@ meet(struct cli_log *l, json_t *keys, const char *path, struct error *err)
 	    "mtlog: first contact with %s; its key is remembered:\n  %s\n", url,
 	    vkey);
 	ok = json_object_set_new(keys, url, json_string(vkey)) == 0 &&
-	    write_keys(path, keys, err);
+	    json_file_write(path, keys, KEYS_MAX, err);
 	free(vkey);
 	return ok;
 }

@@ -2,13 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/cli/entry_text.h"
 #include "client/cli/verbs.h"
 #include "client/lib/log_client.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/reader.h"
 #include "core/crypto/pem.h"
-#include "core/identity/certificate.h"
 #include "core/model/entry.h"
 #include "core/model/statement.h"
 #include "io/file.h"
@@ -219,12 +219,6 @@ bad_answer(const struct search *s, struct error *err, const char *what)
 	    what);
 }
 
-static bool
-read_index(const json_t *value, uint64_t *out)
-{
-	return json_is_string(value) && decimal_parse(json_text(value), out);
-}
-
 /*
  * Whatever can be seen in the leaf itself is: whose it is, and what digest. For
  * a statement that is S where SHA-256 was signed.
@@ -251,7 +245,7 @@ hit_read(
 
 	h->said = value;
 	buf_init(&h->leaf, ENTRY_LEAF_MAX);
-	if (!read_index(json_object_get(value, "logIndex"), &h->index))
+	if (!json_decimal(json_object_get(value, "logIndex"), &h->index))
 		return bad_answer(s, err, "an entry without an index");
 	if (!json_is_string(body) ||
 	    !base64_decode(json_text(body), &h->leaf) ||
@@ -269,45 +263,6 @@ static const char *const said_names[] = {
 
 #define SAID (sizeof(said_names) / sizeof(said_names[0]))
 
-static const char *
-digest_name(enum digest_algorithm algorithm)
-{
-	return algorithm == DIGEST_SHA256 ? "sha256"
-	    : algorithm == DIGEST_SHA384  ? "sha384"
-					  : "sha512";
-}
-
-static void
-put_names(const struct hit *h, bool json, struct buf *out)
-{
-	static const char *const kinds[] = {
-	    [CERTIFICATE_EMAIL] = "email",
-	    [CERTIFICATE_URI] = "uri",
-	    [CERTIFICATE_DNS] = "dns",
-	    [CERTIFICATE_OTHER] = "other",
-	};
-	struct error ignored = {0};
-	struct certificate c;
-
-	if (!h->e.is_certificate ||
-	    !certificate_parse(h->e.verifier, &c, &ignored))
-		return;
-	for (size_t i = 0; i < c.name_count; i++) {
-		AUTO(buf) name = BUF_INIT(4 * CERTIFICATE_MAX_LEN);
-
-		buf_printf(&name, "%s:", kinds[c.names[i].kind]);
-		escaped_put(&name, c.names[i].value);
-		if (json) {
-			buf_put_str(out, i > 0 ? "," : "");
-			json_put_string(out, buf_bytes(&name));
-			continue;
-		}
-		buf_put_str(out, "    certificate  ");
-		buf_put(out, buf_bytes(&name));
-		buf_put_u8(out, '\n');
-	}
-}
-
 static void
 put_json(struct search *s, const struct hit *h)
 {
@@ -318,10 +273,10 @@ put_json(struct search *s, const struct hit *h)
 	hex_put(out, hash_bytes(&h->key));
 	buf_printf(out, "\",\"certificate\":%s,\"digest\":\"%s:",
 	    h->e.is_certificate ? "true" : "false",
-	    digest_name(h->e.digest_algorithm));
+	    cli_digest_name(h->e.digest_algorithm));
 	hex_put(out, h->e.digest);
 	buf_put_str(out, "\",\"claims\":{\"names\":[");
-	put_names(h, true, out);
+	cli_entry_names(&h->e, true, "", "", out);
 	buf_put_u8(out, ']');
 	for (size_t i = 0; i < SAID; i++) {
 		const json_t *v = json_object_get(h->said, said_names[i]);
@@ -345,10 +300,10 @@ put_text(struct search *s, const struct hit *h)
 	buf_printf(out, " (%s%s)\n  digest       %s:",
 	    key_algorithm_name(h->e.key.algorithm),
 	    h->e.is_certificate ? ", in a certificate" : "",
-	    digest_name(h->e.digest_algorithm));
+	    cli_digest_name(h->e.digest_algorithm));
 	hex_put(out, h->e.digest);
 	buf_put_str(out, "\n  claims, not verified:\n");
-	put_names(h, false, out);
+	cli_entry_names(&h->e, false, "    certificate  ", "\n", out);
 	for (size_t i = 0; i < SAID; i++) {
 		const json_t *v = json_object_get(h->said, said_names[i]);
 
@@ -422,7 +377,7 @@ read_page(struct search *s, struct bytes text, bool *last, struct error *err)
 	entries = json_object_get(page, "entries");
 	next = json_object_get(page, "next");
 	if (!json_is_array(entries) ||
-	    !read_index(json_object_get(page, "treeSize"), &s->size))
+	    !json_decimal(json_object_get(page, "treeSize"), &s->size))
 		return bad_answer(s, err, "no entries or no tree size");
 	if (!read_hits(s, entries, err))
 		return false;
@@ -430,7 +385,7 @@ read_page(struct search *s, struct bytes text, bool *last, struct error *err)
 	if (*last)
 		return true;
 	/* A cursor that stands still would never end. */
-	if (!read_index(next, &after) || (s->has_after && after <= s->after))
+	if (!json_decimal(next, &after) || (s->has_after && after <= s->after))
 		return bad_answer(s, err, "a next page that is none");
 	s->after = after;
 	s->has_after = true;

@@ -242,12 +242,6 @@ by_index(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static bool
-read_index(const json_t *value, uint64_t *out)
-{
-	return json_is_string(value) && decimal_parse(json_text(value), out);
-}
-
 /* What is shown for an index must be what the tree has there. */
 static bool
 check_hit(struct asking *a, const json_t *value, struct error *err)
@@ -260,7 +254,7 @@ check_hit(struct asking *a, const json_t *value, struct error *err)
 	struct met *met, key;
 	uint64_t index;
 
-	if (!read_index(json_object_get(value, "logIndex"), &index))
+	if (!json_decimal(json_object_get(value, "logIndex"), &index))
 		return no_answer(err, "an entry without an index");
 	if (a->has_after && index <= a->after)
 		return no_answer(err, "entries out of their order");
@@ -305,7 +299,7 @@ read_page(struct asking *a, struct bytes text, bool *last, struct error *err)
 	entries = json_object_get(page, "entries");
 	next = json_object_get(page, "next");
 	if (!json_is_array(entries) ||
-	    !read_index(json_object_get(page, "treeSize"), &covers))
+	    !json_decimal(json_object_get(page, "treeSize"), &covers))
 		return no_answer(err, "no entries or no tree size");
 	if (covers < a->size)
 		return error_reason(err, ERR_UNAVAILABLE, "server-error",
@@ -318,7 +312,7 @@ read_page(struct asking *a, struct bytes text, bool *last, struct error *err)
 	if (*last)
 		return true;
 	/* A cursor that stands still would never end. */
-	if (!read_index(next, &after) || !a->has_after || after < a->after ||
+	if (!json_decimal(next, &after) || !a->has_after || after < a->after ||
 	    json_array_size(entries) == 0)
 		return no_answer(err, "a next page that is none");
 	a->after = after;

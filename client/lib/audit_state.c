@@ -27,8 +27,7 @@ read_frontier(const json_t *root, struct frontier *out)
 	const json_t *hashes = json_object_get(root, "frontier");
 	size_t i = 0;
 
-	if (!json_is_string(size) ||
-	    !decimal_parse(json_text(size), &out->size))
+	if (!json_decimal(size, &out->size))
 		return false;
 	for (uint64_t bits = out->size; bits != 0; bits &= bits - 1) {
 		const json_t *v = json_array_get(hashes, i++);

@@ -2,11 +2,10 @@
 #include "client/lib/monitor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "client/lib/lock.h"
 #include "client/lib/monitor_parts.h"
 #include "core/base/cleanup.h"
 #include "core/verify/verdict_code.h"
@@ -69,14 +68,9 @@ take_lock(struct monitor *m, struct error *err)
 
 	if (!path)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	m->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	m->lock = lock_take(path, 0, m->o.state, err);
 	free(path);
-	if (m->lock < 0)
-		return error_set(err, ERR_IO, "cannot open %s/lock: %s",
-		    m->o.state, strerror(errno));
-	return flock(m->lock, LOCK_EX | LOCK_NB) == 0 ||
-	    error_reason(err, ERR_UNAVAILABLE, "locked",
-		"another monitor works in %s", m->o.state);
+	return m->lock >= 0;
 }
 
 static bool

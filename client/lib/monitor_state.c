@@ -24,14 +24,6 @@ broken(const struct watched *w, struct error *err)
 }
 
 static bool
-number_of(const json_t *object, const char *name, uint64_t *out)
-{
-	const json_t *v = json_object_get(object, name);
-
-	return json_is_string(v) && decimal_parse(json_text(v), out);
-}
-
-static bool
 text_of(const json_t *object, const char *name, struct buf *out)
 {
 	const json_t *v = json_object_get(object, name);
@@ -117,11 +109,12 @@ take_state(
 	if (!schema || strcmp(schema, SCHEMA) != 0 ||
 	    !text_of(s, "vkey", &vkey) || !text_of(s, "checkpoint", &w->note) ||
 	    !text_of(s, "ahead", &w->ahead) ||
-	    !number_of(s, "seen", &w->seen) ||
-	    !number_of(s, "next", &w->next) ||
-	    !number_of(s, "stalled", &w->stalled) ||
-	    !number_of(s, "aheadSince", &w->ahead_since) ||
-	    !number_of(s, "journal", &w->journal) || !take_late(w, s))
+	    !json_decimal(json_object_get(s, "seen"), &w->seen) ||
+	    !json_decimal(json_object_get(s, "next"), &w->next) ||
+	    !json_decimal(json_object_get(s, "stalled"), &w->stalled) ||
+	    !json_decimal(json_object_get(s, "aheadSince"), &w->ahead_since) ||
+	    !json_decimal(json_object_get(s, "journal"), &w->journal) ||
+	    !take_late(w, s))
 		return broken(w, err);
 	vkey_format(&w->log->key, &ours);
 	if (!bytes_equal(buf_bytes(&vkey), buf_bytes(&ours)))

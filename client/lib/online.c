@@ -347,8 +347,8 @@ add_hit(struct online *o, const json_t *hit, const struct hash *signer,
 	char name[128];
 	bool counts;
 
-	if (!json_is_string(body) || !json_is_string(at) ||
-	    !json_is_string(s) || !decimal_parse(json_text(at), &index) ||
+	if (!json_is_string(body) || !json_is_string(s) ||
+	    !json_decimal(at, &index) ||
 	    !hex_decode(json_text(s), statement.b, HASH_LEN) ||
 	    !base64_decode(json_text(body), &leaf))
 		return bad_hit(err);

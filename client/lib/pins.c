@@ -1,257 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "client/lib/pins.h"
+#include "client/lib/pins_parts.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/lib/fork.h"
 #include "core/base/cleanup.h"
-#include "core/base/encoding.h"
-#include "core/base/json.h"
-#include "core/base/reader.h"
 #include "io/clock.h"
-#include "io/file.h"
 
-#define SCHEMA	  "mtlog-pins/1"
-#define WAIT_MS	  10000
-#define WAIT_STEP 20
-#define ROUNDS	  8 /* others that move the pin under us */
-
-static void
-pin_release(struct pin *p)
-{
-	free(p->url);
-	free(p->note);
-	*p = (struct pin){0};
-}
-
-void
-pins_release(struct pins *p)
-{
-	for (size_t i = 0; i < p->count; i++)
-		pin_release(&p->list[i]);
-	free(p->list);
-	*p = (struct pins){0};
-}
-
-static bool
-broken(struct error *err, const char *path)
-{
-	return error_set(err, ERR_IO,
-	    "%s is broken; what was seen of the logs before is not known. Look "
-	    "at it, then remove it and trust them anew",
-	    path);
-}
-
-static bool
-text_of(const json_t *object, const char *name, char **out)
-{
-	const json_t *v = json_object_get(object, name);
-
-	*out = json_is_string(v) ? strdup(json_string_value(v)) : NULL;
-	return *out != NULL;
-}
-
-static bool
-time_of(const json_t *object, const char *name, uint64_t *out)
-{
-	const json_t *v = json_object_get(object, name);
-
-	return json_is_string(v) && decimal_parse(json_text(v), out);
-}
-
-/* Takes size and root of the note, once it is the log's. */
-static bool
-read_note(struct pin *p, struct key_verifier *v, struct error *err)
-{
-	struct checkpoint c;
-
-	if (!checkpoint_open(bytes_str(p->note), &p->key, v, &c, err))
-		return false;
-	p->size = c.size;
-	p->root = c.root;
-	return true;
-}
-
-static bool
-read_pin(const json_t *from, struct key_verifier *v, struct pin *out,
-    struct error *err)
-{
-	const json_t *vkey = json_object_get(from, "vkey");
-
-	if (!json_is_string(vkey) || !text_of(from, "url", &out->url) ||
-	    !text_of(from, "checkpoint", &out->note) ||
-	    !time_of(from, "trusted", &out->trusted) ||
-	    !time_of(from, "seen", &out->seen))
-		return error_set(err, ERR_SYNTAX, "a member is missing");
-	return vkey_parse(json_text(vkey), &out->key, err) &&
-	    read_note(out, v, err);
-}
-
-const struct pin *
-pins_find_origin(const struct pins *p, struct bytes origin)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (bytes_equal(vkey_name(&p->list[i].key), origin))
-			return &p->list[i];
-	return NULL;
-}
-
-static bool
-read_all(const json_t *list, struct pins *out, struct error *err)
-{
-	struct key_verifier *v = key_verifier_open(err);
-	size_t n = json_array_size(list);
-	bool ok = v != NULL;
-
-	if (ok && n > PINS_MAX)
-		ok = error_set(err, ERR_LIMIT, "too many logs");
-	if (ok) {
-		out->list = calloc(n ? n : 1, sizeof(*out->list));
-		ok = out->list != NULL ||
-		    error_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; ok && i < n; i++) {
-		struct pin *p = &out->list[i];
-
-		out->count = i + 1;
-		ok = read_pin(json_array_get(list, i), v, p, err) &&
-		    (pins_find_origin(out, vkey_name(&p->key)) == p ||
-			error_set(err, ERR_SYNTAX, "a log is there twice"));
-	}
-	key_verifier_close(v);
-	return ok;
-}
-
-bool
-pins_read(const char *path, struct pins *out, struct error *err)
-{
-	AUTO(buf) text = BUF_INIT(PINS_MAX_LEN);
-	AUTO_PTR(json_t) root = NULL;
-	struct error why = {0};
-	const json_t *schema;
-
-	*out = (struct pins){0};
-	if (!file_read(path, &text, &why)) {
-		if (why.code == ERR_NOTFOUND)
-			return true;
-		*err = why;
-		return false;
-	}
-	if (json_parse(buf_bytes(&text), PINS_MAX_LEN, &root, &why)) {
-		schema = json_object_get(root, "schema");
-		if (json_is_string(schema) &&
-		    bytes_equal(json_text(schema), BYTES_LIT(SCHEMA)) &&
-		    json_is_array(json_object_get(root, "logs")) &&
-		    read_all(json_object_get(root, "logs"), out, &why))
-			return true;
-	}
-	pins_release(out);
-	return why.code == ERR_INTERNAL
-	    ? error_set(err, ERR_INTERNAL, "%s", why.text)
-	    : broken(err, path);
-}
-
-const struct pin *
-pins_find(const struct pins *p, const char *word)
-{
-	size_t n = strlen(word);
-
-	/* As log_client_open has it. */
-	while (n > 0 && word[n - 1] == '/')
-		n--;
-	for (size_t i = 0; i < p->count; i++)
-		if (strncmp(p->list[i].url, word, n) == 0 &&
-		    p->list[i].url[n] == '\0')
-			return &p->list[i];
-	return pins_find_origin(p, bytes_str(word));
-}
-
-/* A descriptor that holds the lock until it is closed; -1 with `err`. */
-static int
-take_lock(const char *path, struct error *err)
-{
-	char *name = NULL;
-	int fd;
-
-	if (asprintf(&name, "%s.lock", path) < 0) {
-		(void)error_set(err, ERR_INTERNAL, "out of memory");
-		return -1;
-	}
-	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		(void)error_reason(err, ERR_IO,
-		    errno == EACCES ? "permission" : NULL,
-		    "%s cannot be opened: %m", name);
-	free(name);
-	for (unsigned waited = 0; fd >= 0; waited += WAIT_STEP) {
-		struct timespec step = {.tv_nsec = WAIT_STEP * 1000000};
-
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return fd;
-		if (errno != EWOULDBLOCK || waited >= WAIT_MS) {
-			(void)error_reason(err, ERR_UNAVAILABLE, "locked",
-			    "%s is in use by another process", path);
-			(void)close(fd);
-			return -1;
-		}
-		(void)nanosleep(&step, NULL);
-	}
-	return -1;
-}
-
-static json_t *
-pin_json(const struct pin *p)
-{
-	AUTO(buf) vkey = BUF_INIT(4096);
-	char trusted[24], seen[24];
-
-	vkey_format(&p->key, &vkey);
-	(void)snprintf(
-	    trusted, sizeof(trusted), "%llu", (unsigned long long)p->trusted);
-	(void)snprintf(seen, sizeof(seen), "%llu", (unsigned long long)p->seen);
-	return json_pack("{s:s#,s:s,s:s,s:s,s:s}", "vkey",
-	    (const char *)vkey.ptr, vkey.len, "url", p->url, "checkpoint",
-	    p->note, "trusted", trusted, "seen", seen);
-}
-
-/* jansson leaves out what it had no memory for; a pin that is not written must
- * not be lost in silence. */
-static bool
-says(const char *text, const json_t *value)
-{
-	json_t *again = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	bool same = again && json_equal(again, value);
-
-	json_decref(again);
-	return same;
-}
-
-static bool
-write_all(const char *path, const struct pins *p, struct error *err)
-{
-	AUTO_PTR(json_t)
-	root = json_pack("{s:s,s:[]}", "schema", SCHEMA, "logs");
-	json_t *list = json_object_get(root, "logs");
-	char *text = NULL;
-	bool ok = root != NULL;
-
-	for (size_t i = 0; ok && i < p->count; i++)
-		ok = json_array_append_new(list, pin_json(&p->list[i])) == 0;
-	if (ok)
-		text = json_dumps(root, JSON_INDENT(1));
-	if (!text || !says(text, root))
-		ok = error_set(err, ERR_INTERNAL, "out of memory");
-	else
-		ok = file_write(path, bytes_str(text), 0600, err);
-	free(text);
-	return ok;
-}
+#define ROUNDS 8 /* others that move the pin under us */
 
 static bool
 replace(char **field, struct bytes text)
@@ -310,14 +67,14 @@ change_pin(const char *path, const struct pin *before, const struct change *to,
 {
 	AUTO(pins) now = {0};
 	struct pin *p = NULL;
-	int lock = take_lock(path, err);
+	int lock = pins_lock(path, err);
 	bool ok = lock >= 0 && pins_read(path, &now, err);
 
 	if (ok)
 		p = unmoved(&now, before);
 	*moved = ok && !p;
 	if (p)
-		ok = apply(p, to, err) && write_all(path, &now, err);
+		ok = apply(p, to, err) && pins_write(path, &now, err);
 	if (lock >= 0)
 		(void)close(lock);
 	return ok;
@@ -570,7 +327,7 @@ add(const struct pins_contact *c, const char *url, struct bytes note,
 	pins->list = grown;
 	p = &pins->list[pins->count++];
 	*p = (struct pin){.key = *c->key, .trusted = (uint64_t)clock_wall_s()};
-	return apply(p, &to, err) && write_all(c->path, pins, err);
+	return apply(p, &to, err) && pins_write(c->path, pins, err);
 }
 
 /* Adds the log unless somebody else just did. */
@@ -579,7 +336,7 @@ add_new(const struct pins_contact *c, const char *url, struct bytes note,
     bool *again, struct error *err)
 {
 	AUTO(pins) pins = {0};
-	int lock = take_lock(c->path, err);
+	int lock = pins_lock(c->path, err);
 	bool ok = lock >= 0 && pins_read(c->path, &pins, err);
 
 	*again = ok && pins_find_origin(&pins, vkey_name(c->key));
@@ -639,7 +396,7 @@ bool
 pins_forget(const char *path, const char *word, struct error *err)
 {
 	AUTO(pins) pins = {0};
-	int lock = take_lock(path, err);
+	int lock = pins_lock(path, err);
 	bool ok = lock >= 0 && pins_read(path, &pins, err);
 	const struct pin *p = ok ? pins_find(&pins, word) : NULL;
 
@@ -650,7 +407,7 @@ pins_forget(const char *path, const char *word, struct error *err)
 		}
 	if (ok && !p)
 		ok = error_set(err, ERR_USAGE, "no log %s is pinned", word);
-	ok = ok && write_all(path, &pins, err);
+	ok = ok && pins_write(path, &pins, err);
 	if (lock >= 0)
 		(void)close(lock);
 	return ok;

@@ -2,13 +2,12 @@
 #include "client/lib/scan.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/lib/lock.h"
 #include "client/lib/scan_fork.h"
 #include "client/lib/scan_record.h"
 #include "client/lib/scan_walk.h"
@@ -68,17 +67,10 @@ take_lock(struct scan *s, struct error *err)
 
 	if (!path)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
-		s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock < 0)
-		(void)error_reason(err, ERR_IO,
-		    errno == EACCES ? "permission" : NULL,
-		    "%s cannot be opened: %m", path);
+	(void)mkdir(dir, 0700); /* if not, the lock says why */
+	s->lock = lock_take(path, 0, dir, err);
 	free(path);
-	if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) == 0)
-		return s->lock >= 0;
-	return error_reason(
-	    err, ERR_UNAVAILABLE, "locked", "another process scans in %s", dir);
+	return s->lock >= 0;
 }
 
 static char *

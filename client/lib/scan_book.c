@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/lib/json_file.h"
 #include "core/base/encoding.h"
 #include "core/base/reader.h"
 #include "io/file.h"
@@ -41,14 +42,6 @@ decimal(uint64_t n)
 
 	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
 	return json_string(text);
-}
-
-static bool
-number_of(const json_t *object, const char *name, uint64_t *out)
-{
-	const json_t *v = json_object_get(object, name);
-
-	return json_is_string(v) && decimal_parse(json_text(v), out);
 }
 
 static bool
@@ -166,34 +159,14 @@ scan_book_close(struct scan_book *b)
 	free(b);
 }
 
-/* jansson leaves out what it had no memory for (2.14, tried), and what is
- * left out here would be accepted later. */
-static bool
-says(const char *text, const json_t *value)
-{
-	json_t *again = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	bool same = again && json_equal(again, value);
-
-	json_decref(again);
-	return same;
-}
-
 bool
 scan_book_write(struct scan_book *b, struct error *err)
 {
-	char *text = json_dumps(b->root, JSON_COMPACT);
-	bool ok;
-
-	if (!text || !says(text, b->root)) {
-		free(text);
-		return no_memory(err);
-	}
-	ok = strlen(text) <= SCAN_BOOK_MAX
-	    ? file_write(b->path, bytes_str(text), 0600, err)
-	    : error_set(err, ERR_LIMIT,
-		  "the policy's signers have more entries than a scan keeps");
-	free(text);
-	return ok;
+	return json_file_write(b->path, b->root, SCAN_BOOK_MAX, err) ||
+	    (err->code == ERR_LIMIT &&
+		error_prefix(err,
+		    "the policy's signers have more entries than a scan "
+		    "keeps"));
 }
 
 bool
@@ -217,10 +190,11 @@ scan_book_head(const struct scan_book *b, const char *name,
 	if (!v)
 		return true;
 	out->dated = json_object_get(v, "time") != NULL;
-	return (number_of(v, "size", &out->size) &&
+	return (json_decimal(json_object_get(v, "size"), &out->size) &&
 		   hash_of(json_object_get(v, "root"), &out->root) &&
 		   text_of(v, "checkpoint", &out->note) &&
-		   (!out->dated || number_of(v, "time", &out->time))) ||
+		   (!out->dated ||
+		       json_decimal(json_object_get(v, "time"), &out->time))) ||
 	    scan_book_broken(b, err);
 }
 
@@ -250,7 +224,7 @@ scan_book_frontier(
 	size_t n = 0;
 
 	*out = (struct frontier){0};
-	if (!number_of(v, "size", &out->size))
+	if (!json_decimal(json_object_get(v, "size"), &out->size))
 		return scan_book_broken(b, err);
 	for (unsigned k = 0; k < 63; k++)
 		if ((out->size >> k & 1) != 0 &&
@@ -289,7 +263,7 @@ scan_found_read(const struct scan_book *b, const json_t *v,
 	    .about = json_object_get(v, "about"),
 	    .proven = json_is_true(json_object_get(v, "proven")),
 	};
-	if (!number_of(v, "index", &out->index) ||
+	if (!json_decimal(json_object_get(v, "index"), &out->index) ||
 	    !text_of(v, "digest", &out->digest) ||
 	    !hash_of(json_object_get(v, "key"), &out->key) ||
 	    !json_is_array(out->by) || !text_of(v, "missing", &out->missing) ||

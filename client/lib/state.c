@@ -2,22 +2,18 @@
 #include "client/lib/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "client/lib/json_file.h"
+#include "client/lib/lock.h"
 #include "core/base/encoding.h"
-#include "core/base/json.h"
 #include "core/base/reader.h"
 #include "io/file.h"
 
-#define SCHEMA	  "mtlog-state/1"
-#define WAIT_MS	  10000
-#define WAIT_STEP 20
+#define SCHEMA "mtlog-state/1"
 
 struct state {
 	char *path;
@@ -33,14 +29,6 @@ broken(struct error *err, const struct state *s)
 	    "%s is broken; what was accepted before is not known. Look at it, "
 	    "then remove it to begin anew",
 	    s->path);
-}
-
-static bool
-number_of(const json_t *object, const char *name, uint64_t *out)
-{
-	const json_t *v = json_object_get(object, name);
-
-	return json_is_string(v) && decimal_parse(json_text(v), out);
 }
 
 static bool
@@ -89,11 +77,11 @@ recall(void *arg, struct bytes origin, struct bytes name,
 	out->has_pin = log != NULL;
 	out->has_last = last != NULL;
 	if (log &&
-	    (!number_of(log, "size", &out->pin_size) ||
+	    (!json_decimal(json_object_get(log, "size"), &out->pin_size) ||
 		!hash_of(log, "root", &out->pin_root)))
 		return broken(err, s);
 	if (last &&
-	    (!number_of(last, "index", &out->last_index) ||
+	    (!json_decimal(json_object_get(last, "index"), &out->last_index) ||
 		!hash_of(last, "statement", &out->last_statement)))
 		return broken(err, s);
 	return true;
@@ -104,25 +92,9 @@ take_lock(struct state *s, const char *dir, struct error *err)
 {
 	char *path = path_join(dir, "lock");
 
-	if (!path)
-		return error_set(err, ERR_INTERNAL, "out of memory");
-	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock < 0)
-		(void)error_reason(err, ERR_IO,
-		    errno == EACCES ? "permission" : NULL,
-		    "%s cannot be opened: %m", path);
+	s->lock = path ? lock_take(path, LOCK_WAIT_MS, dir, err) : -1;
 	free(path);
-	for (unsigned waited = 0; s->lock >= 0; waited += WAIT_STEP) {
-		struct timespec step = {.tv_nsec = WAIT_STEP * 1000000};
-
-		if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
-			return true;
-		if (errno != EWOULDBLOCK || waited >= WAIT_MS)
-			return error_reason(err, ERR_UNAVAILABLE, "locked",
-			    "%s is in use by another process", dir);
-		(void)nanosleep(&step, NULL);
-	}
-	return false;
+	return s->lock >= 0 || error_set(err, ERR_INTERNAL, "out of memory");
 }
 
 static bool
@@ -175,7 +147,9 @@ state_open(const char *dir, struct error *err)
 		    "%s cannot be made: %m", dir);
 	else
 		ok = take_lock(s, dir, err) && read_file(s, err);
-	if (ok && !number_of(s->root, "policySerial", &s->view.policy_serial))
+	if (ok &&
+	    !json_decimal(json_object_get(s->root, "policySerial"),
+		&s->view.policy_serial))
 		ok = broken(err, s);
 	if (!ok) {
 		state_close(s);
@@ -264,36 +238,14 @@ learn_log(struct state *s, const struct verdict *v, struct error *err)
 	    error_set(err, ERR_INTERNAL, "the state cannot take this in");
 }
 
-/* jansson leaves out what it had no memory for (2.14, tried), and what is
- * written here decides what is refused later. */
-static bool
-says(const char *text, const json_t *value)
-{
-	json_t *again = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	bool same = again && json_equal(again, value);
-
-	json_decref(again);
-	return same;
-}
-
 bool
 state_learn(struct state *s, const struct verdict *v, struct error *err)
 {
-	char *text;
-	bool ok;
-
 	if (!learn_log(s, v, err))
 		return false;
 	if (v->serial > s->view.policy_serial &&
 	    json_object_set_new(s->root, "policySerial", decimal(v->serial)) !=
 		0)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	text = json_dumps(s->root, JSON_INDENT(1) | JSON_SORT_KEYS);
-	if (!text || !says(text, s->root)) {
-		free(text);
-		return error_set(err, ERR_INTERNAL, "out of memory");
-	}
-	ok = file_write(s->path, bytes_str(text), 0600, err);
-	free(text);
-	return ok;
+	return json_file_write(s->path, s->root, STATE_MAX_LEN, err);
 }

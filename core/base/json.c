@@ -2,6 +2,7 @@
 #include "core/base/json.h"
 
 #include "core/base/encoding.h"
+#include "core/base/reader.h"
 
 /*
  * jansson recurses to a depth of its own (2048), so the nesting is counted
@@ -79,4 +80,10 @@ json_put_string(struct buf *out, struct bytes text)
 		}
 	}
 	buf_put_u8(out, '"');
+}
+
+bool
+json_decimal(const json_t *value, uint64_t *out)
+{
+	return json_is_string(value) && decimal_parse(json_text(value), out);
 }

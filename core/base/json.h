@@ -21,6 +21,10 @@ CLEANUP_PTR(json_t, json_decref);
 bool json_parse(struct bytes in, size_t limit, json_t **out, struct error *err)
     MUST_USE;
 
+/* json_decimal reads a string of decimal digits, which is how 64-bit numbers
+ * travel, as decimal_parse does; false for any other value, NULL too. */
+bool json_decimal(const json_t *value, uint64_t *out) MUST_USE;
+
 /* json_put_string appends `text` (valid UTF-8) as a quoted JSON string. */
 void json_put_string(struct buf *out, struct bytes text);
 

@@ -64,7 +64,7 @@ get_number(
 {
 	const json_t *v = json_object_get(object, name);
 
-	if (json_is_string(v) && decimal_parse(json_text(v), out))
+	if (json_decimal(v, out))
 		return true;
 	if (json_is_integer(v) && json_integer_value(v) >= 0) {
 		*out = (uint64_t)json_integer_value(v);

@@ -15,7 +15,7 @@ target_of() {
 }
 
 faults=$(
-	c_files core | grep '\.h$' | xargs grep -lE '^[a-z ]*[a-z0-9_]*_parse\(' | while read -r header; do
+	c_files core | grep '\.h$' | xargs grep -lE '^[a-z_ ]*[ *][a-z0-9_]*_parse\(|^[a-z0-9_]*_parse\(' | while read -r header; do
 		name=$(basename "$header" .h)
 		[ -f "tests/${header%/*}/test_$name.c" ] ||
 			echo "$header: no tests/${header%/*}/test_$name.c"
