@@ -16,6 +16,8 @@ enum sandbox_profile {
 	SANDBOX_SERVER,
 	/* descriptors already open only; no socket, no open */
 	SANDBOX_SIGNER,
+	/* those, and files opened for reading only */
+	SANDBOX_READER,
 };
 
 struct sandbox_options {

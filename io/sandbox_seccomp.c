@@ -126,6 +126,17 @@ static const struct argument_rule rules_server[] = {
     {0},
 };
 
+/* O_TRUNC truncates even what is opened for reading. */
+#define NOT_READING (O_ACCMODE | O_CREAT | O_TRUNC)
+
+static const struct argument_rule rules_reader[] = {
+    {"open", 1, NOT_READING, O_RDONLY},
+    {"openat", 2, NOT_READING, O_RDONLY},
+    {"newfstatat", 1, 0, 0},	     /* fstat, to the C library */
+    {"fcntl", 1, LOW_BITS, F_SETFL}, /* of a pipe, to wait for its writer */
+    {0},
+};
+
 static bool
 filter_error(struct error *err, const char *what, int rc)
 {
@@ -231,6 +242,9 @@ filter_build(
 	    !own_signals_allow(filter, err) || !skipped_allow(filter, err))
 		return false;
 	if (profile == SANDBOX_SERVER && !server_allow(filter, err))
+		return false;
+	if (profile == SANDBOX_READER &&
+	    !rules_put(filter, SCMP_ACT_ALLOW, rules_reader, err))
 		return false;
 	if (!SANDBOX_SANITIZED)
 		return true;

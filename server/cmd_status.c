@@ -96,11 +96,13 @@ print_json(const struct config *c, const struct status *s)
 	buf_printf(&out,
 	    ",\"state\":\"%s\",\"ready\":\"%s\",\"frozen\":%s,\"stored\":"
 	    "\"%llu\",\"signed\":\"%llu\",\"diskFree\":\"%llu\",\"url\":\"%s\","
-	    "\"metrics\":\"%s\",\"sandbox\":\"%s\",\"signerSandbox\":\"%s\"}\n",
+	    "\"metrics\":\"%s\",\"sandbox\":\"%s\",\"signerSandbox\":\"%s\","
+	    "\"configReaderSandbox\":\"%s\"}\n",
 	    run_state(s), s->ready, s->frozen ? "true" : "false",
 	    (unsigned long long)s->stored, (unsigned long long)s->signed_size,
 	    (unsigned long long)s->disk_free, s->serving.url,
-	    s->serving.metrics, s->serving.sandbox, s->serving.signer_sandbox);
+	    s->serving.metrics, s->serving.sandbox, s->serving.signer_sandbox,
+	    s->serving.config_reader_sandbox);
 	(void)fwrite(out.ptr, 1, out.len, stdout);
 }
 
@@ -120,8 +122,9 @@ print_text(const struct config *c, const struct status *s)
 	    (unsigned long long)(c->low_water >> 20));
 	if (!s->running)
 		return;
-	(void)printf("sandbox  server: %s; signer: %s\n", s->serving.sandbox,
-	    s->serving.signer_sandbox);
+	(void)printf("sandbox  server: %s; signer: %s; config reader: %s\n",
+	    s->serving.sandbox, s->serving.signer_sandbox,
+	    s->serving.config_reader_sandbox);
 	if (s->serving.metrics[0])
 		(void)printf("metrics  %s/metrics\n", s->serving.metrics);
 }

@@ -261,26 +261,39 @@ remember(struct config *c, const char *file, const char *const *flags,
 	return true;
 }
 
+static bool
+begin(const char *dir, const char *file, const char *const *flags,
+    struct config *out, struct error *err)
+{
+	return config_defaults(dir, out, err) &&
+	    remember(out, file, flags, err);
+}
+
+static bool
+read_sources(struct bytes text, struct config *out, struct error *err)
+{
+	return config_parse(text, out->file, out, err) &&
+	    read_environment(out, err) &&
+	    read_flags((const char *const *)out->flags, out, err);
+}
+
 bool
 config_load(const char *dir, const char *file, const char *const *flags,
     struct config *out, struct error *err)
 {
 	AUTO(buf) text = BUF_INIT(CONFIG_MAX_LEN);
 
-	return config_defaults(dir, out, err) &&
-	    remember(out, file, flags, err) &&
+	return begin(dir, file, flags, out, err) &&
 	    file_read(out->file, &text, err) &&
-	    config_parse(buf_bytes(&text), out->file, out, err) &&
-	    read_environment(out, err) && read_flags(flags, out, err);
+	    read_sources(buf_bytes(&text), out, err);
 }
 
 bool
 config_from_flags(const char *dir, const char *const *flags, struct config *out,
     struct error *err)
 {
-	return config_defaults(dir, out, err) &&
-	    remember(out, NULL, flags, err) && read_environment(out, err) &&
-	    read_flags(flags, out, err);
+	return begin(dir, NULL, flags, out, err) &&
+	    read_environment(out, err) && read_flags(flags, out, err);
 }
 
 void
@@ -480,13 +493,14 @@ config_apply(struct config *c, struct config *next, char *restart, size_t len)
 }
 
 bool
-config_reload(struct config *c, char *restart, size_t len, struct error *err)
+config_reload(struct config *c, struct bytes text, char *restart, size_t len,
+    struct error *err)
 {
 	AUTO(config) next = {0};
 
-	if (!config_load(
+	if (!begin(
 		c->dir, c->file, (const char *const *)c->flags, &next, err) ||
-	    !config_check(&next, NULL, err))
+	    !read_sources(text, &next, err) || !config_check(&next, NULL, err))
 		return false;
 	config_apply(c, &next, restart, len);
 	return true;

@@ -118,10 +118,11 @@ void config_format(const struct config *c, struct buf *out);
 bool config_check(const struct config *c, void (*warning)(const char *),
     struct error *err) MUST_USE;
 
-/* config_reload loads from the same sources again, checks, and on success
- * applies: see config_apply. On failure nothing changes. */
-bool config_reload(
-    struct config *c, char *restart, size_t len, struct error *err) MUST_USE;
+/* config_reload loads again from `text`, which is what the file holds now, and
+ * the other sources of before, checks, and on success applies: see
+ * config_apply. On failure nothing changes. */
+bool config_reload(struct config *c, struct bytes text, char *restart,
+    size_t len, struct error *err) MUST_USE;
 
 /*
  * config_apply takes over from `next` what may change while the server runs

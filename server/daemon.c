@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "core/base/cleanup.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/notify.h"
@@ -18,6 +19,7 @@
 #include "server/api/api.h"
 #include "server/api/reply.h"
 #include "server/bundle_work.h"
+#include "server/config_reader.h"
 #include "server/descriptors.h"
 #include "server/disk.h"
 #include "server/metrics.h"
@@ -38,6 +40,7 @@ struct daemon {
 	struct metrics *metrics;
 	struct health *health;
 	struct disk *disk;
+	struct config_reader *config_reader;
 	struct signer *signer;
 	struct signer_hello hello;
 	struct api api;
@@ -172,6 +175,7 @@ metrics_now(struct daemon *d, struct metrics_now *now, struct error *why)
 	    .wal_bytes = disk_file_bytes(d->config->database, "log.db-wal"),
 	    .sandbox = d->serving.sandbox,
 	    .signer_sandbox = d->serving.signer_sandbox,
+	    .config_reader_sandbox = d->serving.config_reader_sandbox,
 	};
 	now->index_size = lookup_stored(d->lookup);
 	head_release(head);
@@ -224,14 +228,18 @@ open_signals(struct daemon *d, struct error *err)
 }
 
 static bool
-open_signer(struct daemon *d, struct error *err)
+open_processes(struct daemon *d, struct error *err)
 {
 	struct signer_options o;
 	struct vkey vkey;
 
 	log_signer_options(d->config, &vkey, &o);
 	d->signer = signer_start(&o, &d->hello, err);
-	return d->signer != NULL;
+	if (!d->signer)
+		return false;
+	d->config_reader = config_reader_start(
+	    d->config->file, d->serving.config_reader_sandbox, err);
+	return d->config_reader != NULL;
 }
 
 static bool
@@ -330,10 +338,9 @@ static bool
 confine(struct daemon *d, struct error *err)
 {
 	const char *const read_write[] = {d->config->database, NULL};
-	/* The configuration is read again at HUP; SQLite reads urandom. Key
-	 * and guard are the signer's alone. */
-	const char *read_only[2 + WITNESSING_FILES + 1] = {
-	    d->config->file, "/dev/urandom"};
+	/* SQLite reads urandom. Key and guard are the signer's alone, and the
+	 * configuration is read by a process of its own. */
+	const char *read_only[1 + WITNESSING_FILES + 1] = {"/dev/urandom"};
 	struct sandbox_options o = {
 	    .profile = SANDBOX_SERVER,
 	    .read_write = read_write,
@@ -342,7 +349,7 @@ confine(struct daemon *d, struct error *err)
 
 	if (d->witnessing)
 		memcpy(
-		    read_only + 2, witnessing_files, sizeof(witnessing_files));
+		    read_only + 1, witnessing_files, sizeof(witnessing_files));
 
 	return sandbox_enter(
 	    &o, d->serving.sandbox, sizeof(d->serving.sandbox), err);
@@ -519,11 +526,14 @@ begin_serving(struct daemon *d, struct error *err)
 static void
 reload(struct daemon *d)
 {
+	AUTO(buf) text = BUF_INIT(CONFIG_MAX_LEN);
 	struct error err = {0};
 	char restart[400];
 
 	notify_reloading(d->notify);
-	if (config_reload(d->config, restart, sizeof(restart), &err)) {
+	if (config_reader_read(d->config_reader, &text, &err) &&
+	    config_reload(
+		d->config, buf_bytes(&text), restart, sizeof(restart), &err)) {
 		log_setup((enum log_format)d->config->log_format,
 		    (enum log_level)d->config->log_level);
 		disk_mark(d->disk, d->config->low_water);
@@ -531,12 +541,8 @@ reload(struct daemon *d)
 		    restart[0] ? "changes that need a restart: " : "done",
 		    restart);
 	} else {
-		/* Landlock knows files, not names. */
-		log_event(LOG_LEVEL_ERROR, "not-reloaded", "%s%s", err.text,
-		    err.code == ERR_DENIED
-			? "; a confined server reads only the file it was "
-			  "started with: write into that one, or restart"
-			: "");
+		log_event(LOG_LEVEL_ERROR, "not-reloaded",
+		    "%s; everything stays as it was", err.text);
 	}
 	notify_send(d->notify, "READY=1");
 }
@@ -649,6 +655,7 @@ finish(struct daemon *d)
 	if (d->store)
 		d->backend->close(d->store);
 	signer_close(d->signer);
+	config_reader_close(d->config_reader);
 	head_slot_close(d->heads);
 	rules_close(d->rules);
 	quota_close(d->quota);
@@ -674,8 +681,8 @@ daemon_run(struct config *config, struct error *err)
 	api_init(&d.api);
 	if (doubt)
 		log_event(LOG_LEVEL_WARN, "storage", "%s", doubt);
-	/* The signer is forked before anything that it must not inherit. */
-	ok = log_local(config, err) && open_signer(&d, err) &&
+	/* Processes are forked before anything that they must not inherit. */
+	ok = log_local(config, err) && open_processes(&d, err) &&
 	    open_signals(&d, err) && open_small_parts(&d, err) &&
 	    open_witnessing(&d, err) && open_listeners(&d, err);
 	if (ok)

@@ -274,12 +274,21 @@ static void
 put_sandbox(const struct family *f, struct metrics *m,
     const struct metrics_now *now, struct buf *out)
 {
+	const struct {
+		const char *process, *in_force;
+	} all[] = {
+	    {"server", now->sandbox},
+	    {"signer", now->signer_sandbox},
+	    {"config-reader", now->config_reader_sandbox},
+	};
+
 	(void)m;
-	buf_printf(out, "%s{process=\"server\",in_force=\"", f->name);
-	put_label_value(out, now->sandbox ? now->sandbox : "");
-	buf_printf(out, "\"} 1\n%s{process=\"signer\",in_force=\"", f->name);
-	put_label_value(out, now->signer_sandbox ? now->signer_sandbox : "");
-	buf_put_str(out, "\"} 1\n");
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		buf_printf(out, "%s{process=\"%s\",in_force=\"", f->name,
+		    all[i].process);
+		put_label_value(out, all[i].in_force ? all[i].in_force : "");
+		buf_put_str(out, "\"} 1\n");
+	}
 }
 
 /* A sample for each condition, so that an alert can name one. */

@@ -49,7 +49,7 @@ struct metrics_now {
 	struct httpd_stats http;
 	bool writable;
 	const char *reason; /* why not; "" or NULL when writable */
-	const char *sandbox, *signer_sandbox;
+	const char *sandbox, *signer_sandbox, *config_reader_sandbox;
 };
 
 /* metrics_render appends the page. */

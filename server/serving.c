@@ -26,6 +26,7 @@ static const struct {
     TEXT(metrics),
     TEXT(sandbox),
     TEXT(signer_sandbox),
+    TEXT(config_reader_sandbox),
 #undef TEXT
 };
 

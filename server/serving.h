@@ -17,7 +17,7 @@ struct serving {
 	pid_t pid;
 	char url[SERVING_URL_MAX];
 	char metrics[SERVING_URL_MAX]; /* "" = none */
-	char sandbox[100], signer_sandbox[100];
+	char sandbox[100], signer_sandbox[100], config_reader_sandbox[100];
 };
 
 /* serving_address is the URL of a listener "ADDR:PORT", with the port that was

@@ -311,6 +311,12 @@ do_truncate(void)
 }
 
 static inline int
+do_open_truncate(void)
+{
+	return as_errno(open(given_file(), O_RDONLY | O_TRUNC));
+}
+
+static inline int
 do_rename_out(void)
 {
 	char from[128], to[128];

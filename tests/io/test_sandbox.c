@@ -58,6 +58,7 @@ static const struct {
     {"bind", do_bind, EACCES, DIES},
     {"socket", do_socket, 0, DIES},
     {"open outside", do_open, NEEDS_LANDLOCK + EACCES, DIES},
+    {"truncate by opening", do_open_truncate, NEEDS_LANDLOCK + EACCES, DIES},
     {"write in a read-only folder", do_write_read_only, NEEDS_LANDLOCK + EACCES,
 	DIES},
     {"truncate outside", do_truncate, NEEDS_LANDLOCK + EACCES, DIES},
@@ -155,10 +156,13 @@ enter(enum sandbox_profile profile, char *status, size_t len)
 	const char *const write_here[] = {place.inside, NULL};
 	const char *const read_here[] = {
 	    place.reading, "/nowhere/at/all", NULL};
+	const char *const everywhere[] = {"/", NULL};
 	struct sandbox_options o = {
 	    .profile = profile,
 	    .read_write = profile == SANDBOX_SERVER ? write_here : NULL,
-	    .read_only = profile == SANDBOX_SERVER ? read_here : NULL,
+	    .read_only = profile == SANDBOX_SERVER ? read_here
+		: profile == SANDBOX_READER	   ? everywhere
+						   : NULL,
 	};
 	struct error err = {0};
 
@@ -211,7 +215,11 @@ check_profile(enum sandbox_profile profile)
 	int failures = 0;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		/* What the reader may and the signer may not. */
+		bool reads =
+		    profile == SANDBOX_READER && cases[i].run == do_open;
 		int outcome = profile == SANDBOX_SERVER ? cases[i].server
+		    : reads				? 0
 							: cases[i].signer;
 		int status;
 
@@ -240,6 +248,13 @@ test_signer(void **state)
 {
 	(void)state;
 	check_profile(SANDBOX_SIGNER);
+}
+
+static void
+test_reader(void **state)
+{
+	(void)state;
+	check_profile(SANDBOX_READER);
 }
 
 /* A child in the sandbox that waits for the other end to close. */
@@ -286,10 +301,10 @@ static void
 test_status(void **state)
 {
 	static const enum sandbox_profile profiles[] = {
-	    SANDBOX_SERVER, SANDBOX_SIGNER};
+	    SANDBOX_SERVER, SANDBOX_SIGNER, SANDBOX_READER};
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		char status[100];
 		pid_t pid;
 
@@ -315,6 +330,7 @@ test_without_landlock(void **state)
 	hidden = true;
 	check_profile(SANDBOX_SERVER);
 	check_profile(SANDBOX_SIGNER);
+	check_profile(SANDBOX_READER);
 	test_status(state);
 	hidden = false;
 }
@@ -376,6 +392,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_server),
 	    cmocka_unit_test(test_signer),
+	    cmocka_unit_test(test_reader),
 	    cmocka_unit_test(test_status),
 	    cmocka_unit_test(test_without_landlock),
 	    cmocka_unit_test(test_missing_folder),

@@ -559,6 +559,15 @@ test_unknown_variable(void **state)
 	assert_non_null(strstr(last_warning, "MTLOGD_GATHERS,"));
 }
 
+static bool
+reload(struct config *c, char *restart, size_t len, struct error *err)
+{
+	AUTO(buf) text = BUF_INIT(CONFIG_MAX_LEN);
+
+	return file_read(c->file, &text, err) &&
+	    config_reload(c, buf_bytes(&text), restart, len, err);
+}
+
 static void
 test_reload(void **state)
 {
@@ -570,13 +579,13 @@ test_reload(void **state)
 	(void)state;
 	put_file("mtlogd.conf", "origin = a\n");
 	assert_true(load(flags, &c, &err));
-	assert_true(config_reload(&c, restart, sizeof(restart), &err));
+	assert_true(reload(&c, restart, sizeof(restart), &err));
 	assert_string_equal(restart, "");
 	put_file("mtlogd.conf",
 	    "origin = a\nlow-water = 1GiB\nworkers = 3\n"
 	    "batch-max = 3\nlog-level = debug\n"
 	    "log-format = json\nguard-copy = /g\n");
-	assert_true(config_reload(&c, restart, sizeof(restart), &err));
+	assert_true(reload(&c, restart, sizeof(restart), &err));
 	assert_string_equal(restart, "guard-copy, workers");
 	assert_int_equal(c.low_water, 1 << 30);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
@@ -584,16 +593,16 @@ test_reload(void **state)
 	assert_int_equal(c.workers, 0);
 	assert_int_equal(c.batch_max, 77);
 	assert_int_equal(c.guard_copies.count, 0);
-	assert_true(config_reload(&c, short_text, sizeof(short_text), &err));
+	assert_true(reload(&c, short_text, sizeof(short_text), &err));
 	assert_string_equal(short_text, "guard-c");
 	/* What is wrong changes nothing. */
 	put_file("mtlogd.conf", "origin = a\nlog-level = warn\nworkers = x\n");
-	assert_false(config_reload(&c, restart, sizeof(restart), &err));
+	assert_false(reload(&c, restart, sizeof(restart), &err));
 	assert_int_equal(err.code, ERR_SYNTAX);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
 	err = (struct error){0};
 	put_file("mtlogd.conf", "log-level = warn\n");
-	assert_false(config_reload(&c, restart, sizeof(restart), &err));
+	assert_false(reload(&c, restart, sizeof(restart), &err));
 	assert_int_equal(err.code, ERR_USAGE);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
 }

@@ -237,6 +237,7 @@ static const struct sample now_samples[] = {
      "\\\\ \\n\"}",
 	1},
     {"mtlog_sandbox_info{process=\"signer\",in_force=\"\"}", 1},
+    {"mtlog_sandbox_info{process=\"config-reader\",in_force=\"seccomp\"}", 1},
     {"mtlog_build_info{version=\"" MTLOG_VERSION "\"}", 1},
 };
 
@@ -276,6 +277,7 @@ test_now(void **state)
 		.cut = 18,
 		.refused = {[HTTPD_REFUSED_BUSY] = 19}},
 	    .reason = "log-latched",
+	    .config_reader_sandbox = "seccomp",
 	    .sandbox = "a \"b\" \\ \n",
 	};
 	char *page = page_of(m, &now);

@@ -75,7 +75,8 @@ def status_and_metrics():
         now = json.loads(run("status", "--dir", s.dir, "--json").stdout)
         t.check(now["state"] == "running" and now["ready"] == "ready" and now["signed"] == "5", f"status: {now}")
         for word in ("no-new-privs", "seccomp"):
-            t.check(word in now["sandbox"] and word in now["signerSandbox"], f"{word} is in force")
+            for process in ("sandbox", "signerSandbox", "configReaderSandbox"):
+                t.check(word in now[process], f"{word} is in force: {process}")
         t.check("pid" in run("status", "--dir", s.dir).stdout, "status as text")
         proc = open(f"/proc/{s.process.pid}/status").read()
         t.check("NoNewPrivs:\t1" in proc and "Seccomp:\t2" in proc, "the kernel says so, too")
@@ -139,15 +140,35 @@ def hup_reloads():
         s.process.send_signal(signal.SIGHUP)
         time.sleep(0.7)
         t.check(s.process.poll() is None and s.submit(signer.request(b"still")) == 1, "a broken file changes nothing")
-        # a new file under the name is not the one that Landlock lets the server read: it says so, or reads it
-        shutil.copy(s.dir + "/mtlogd.conf", s.dir + "/new")
-        os.rename(s.dir + "/new", s.dir + "/mtlogd.conf")
+        # an editor puts a new file in the old one's place; a symbolic link may lead there, too
+        config = s.dir + "/mtlogd.conf"
+        with open(config) as f:
+            good = f.read().replace("nonsense\n", "")
+        for replace, level in ((lambda new: os.rename(new, config), "warn"), (lambda new: link(new, config), "debug")):
+            with open(s.root + "/new." + level, "w") as f:
+                f.write(good.replace("log-level = debug", "log-level = " + level))
+            replace(s.root + "/new." + level)
+            at = os.path.getsize(s.log)
+            s.process.send_signal(signal.SIGHUP)
+            time.sleep(0.7)
+            s.submit(signer.request(level.encode()))
+            time.sleep(0.2)
+            with open(s.log) as f:
+                f.seek(at)
+                said = f.read()
+            t.check("not-reloaded" not in said, f"a replaced file is read: {said}")
+            t.check((" reloaded " in said and " debug " in said) == (level == "debug"), f"and obeyed: {said}")
+        os.unlink(config)
         s.process.send_signal(signal.SIGHUP)
         time.sleep(0.7)
-        last = [line for line in s.tail().splitlines() if "reloaded" in line][-1]
-        t.check("write into that one" in last or "nonsense" in last or "key = value" in last, f"a replaced file: {last}")
-        t.check(s.submit(signer.request(b"and on")) == 2, "and goes on")
+        t.check("not-reloaded" in s.tail().splitlines()[-1], f"a missing file changes nothing: {s.tail()[-300:]}")
+        t.check(s.submit(signer.request(b"and on")) == 4, "and goes on")
         s.stop()
+
+
+def link(new, path):
+    os.unlink(path)
+    os.symlink(new, path)
 
 
 def backup_and_restore():
