@@ -48,12 +48,16 @@ read_some(int fd, void *to, size_t len)
 	return n;
 }
 
+/* `hint`: how much is expected; one more byte shows the end of it. */
 static bool
-read_all(int fd, const char *path, struct buf *out, struct error *err)
+read_all(
+    int fd, const char *path, size_t hint, struct buf *out, struct error *err)
 {
+	size_t step_max = hint < READ_STEP ? hint + 1 : READ_STEP;
+
 	for (;;) {
 		size_t left = out->limit - out->len;
-		size_t step = left < READ_STEP ? left : READ_STEP;
+		size_t step = left < step_max ? left : step_max;
 		uint8_t extra = 0;
 		uint8_t *to = step > 0 ? buf_reserve(out, step) : &extra;
 		ssize_t n;
@@ -85,7 +89,11 @@ read_opened(int fd, const char *path, struct buf *out, struct error *err)
 	/* A pipe's writer may take its time. */
 	if (!S_ISREG(st.st_mode) && fcntl(fd, F_SETFL, 0) != 0)
 		return failed(err, "read", path);
-	return read_all(fd, path, out, err);
+	/* Files of /proc say 0. */
+	return read_all(fd, path,
+	    st.st_size > 0 && st.st_size < READ_STEP ? (size_t)st.st_size
+						     : READ_STEP,
+	    out, err);
 }
 
 bool
@@ -95,7 +103,8 @@ file_read(const char *path, struct buf *out, struct error *err)
 	int fd;
 
 	if (strcmp(path, "-") == 0)
-		return read_all(STDIN_FILENO, "standard input", out, err);
+		return read_all(
+		    STDIN_FILENO, "standard input", READ_STEP, out, err);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return failed(err, "open", path);

@@ -91,7 +91,8 @@ struct tree_piece {
 	struct bytes name;
 	uint64_t start, end;
 	uint64_t size;	    /* in: bytes expected if known, else 0 (big ones go
-			* first); out: bytes that were hashed */
+			* first, and for few there is one thread); out: bytes
+			* that were hashed */
 	uint64_t file_size; /* out: of the whole file, as it was opened: says
 			     * whether anything follows the last shard */
 	struct tree_fault fault; /* out: what was wrong with this one */
@@ -108,7 +109,7 @@ struct tree_source {
 /* How tree_hash works, and what it tells. */
 struct tree_hash_options {
 	enum content_algorithm algorithm;
-	unsigned threads; /* 0: one a processor */
+	unsigned threads; /* 0: one a processor, as far as they are worth it */
 	bool links;	  /* follow links beneath the root */
 	uint64_t total;	  /* bytes, for the progress; 0: not known */
 	/* About ten times a second and once at the end, from the thread that

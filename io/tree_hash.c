@@ -18,6 +18,11 @@
  * begun last would leave the other processors idle. */
 #define BIG_SIZE ((uint64_t)4 << 20)
 
+/* What is worth a thread: to start one takes as long as to hash this much, and
+ * to open a file as long as to hash that much. */
+#define THREAD_BYTES ((uint64_t)1 << 20)
+#define OPEN_BYTES   ((uint64_t)16 << 10)
+
 /* What one thread has. */
 struct hash_worker {
 	unsigned index;
@@ -251,6 +256,19 @@ job_release(struct hash_job *j)
 	free(j->order);
 }
 
+static unsigned
+threads_for(const struct tree_piece *pieces, size_t count, unsigned wanted)
+{
+	uint64_t bytes = 0, worth;
+
+	if (wanted > 0)
+		return workers_count(wanted, count);
+	for (size_t i = 0; i < count && bytes < UINT64_MAX / 2; i++)
+		bytes += pieces[i].size + OPEN_BYTES;
+	worth = 1 + bytes / (2 * THREAD_BYTES);
+	return workers_count(0, worth < count ? (size_t)worth : count);
+}
+
 bool
 tree_hash(const struct file_tree *t, struct tree_piece *pieces, size_t count,
     const struct tree_hash_options *options, struct error *err)
@@ -261,7 +279,7 @@ tree_hash(const struct file_tree *t, struct tree_piece *pieces, size_t count,
 
 	meter_init(&j.meter, options->progress, options->arg, options->total);
 	if (count > 0) {
-		j.threads = workers_count(options->threads, count);
+		j.threads = threads_for(pieces, count, options->threads);
 		ok = prepare(&j, err);
 		if (ok)
 			workers_run(j.threads, work, idle, &j);

@@ -10,6 +10,7 @@
 #include "client/lib/policy_flags.h"
 #include "core/base/cleanup.h"
 #include "core/base/times.h"
+#include "core/crypto/start.h"
 #include "io/file.h"
 #include "io/progress.h"
 
@@ -161,6 +162,9 @@ read_trust(struct request *q, struct error *err)
 
 	if (!read_logged(q, &flags.logged, err))
 		return false;
+	/* A log that is asked is asked by TLS. */
+	if (!q->job.online)
+		crypto_start_short();
 	q->job.policy = q->policy;
 	if (path)
 		return read_policy(q, path, err);

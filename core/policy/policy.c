@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/policy/policy.h"
 
+#include <stddef.h>
+
 #include "core/model/statement.h"
+#include "core/policy/policy_parts.h"
+
+/* All but the quorum: its tables are large, and its counts say what is used. */
+#define AFTER_QUORUM (offsetof(struct policy, quorum) + sizeof(struct quorum))
+
+void
+policy_clear(struct policy *p)
+{
+	_Static_assert(offsetof(struct policy, quorum) == 0, "it is first");
+	quorum_init(&p->quorum);
+	memset((char *)p + AFTER_QUORUM, 0, sizeof(*p) - AFTER_QUORUM);
+}
 
 void
 policy_release(struct policy *p)
 {
 	arena_release(&p->storage);
-	/* No compound literal: it would be one more on the stack. */
-	memset(p, 0, sizeof(*p));
+	policy_clear(p);
 }
 
 bool

@@ -285,7 +285,7 @@ policy_push_rule(
 void
 policy_init(struct policy *p)
 {
-	memset(p, 0, sizeof(*p));
+	policy_clear(p);
 	arena_init(&p->storage, POLICY_STORAGE_MAX);
 	p->quorum.decided = true; /* none */
 }

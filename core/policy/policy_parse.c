@@ -193,7 +193,7 @@ policy_parse(struct bytes text, struct policy *out, struct error *err)
 	struct policy_reader r = {.policy = out};
 	bool ok;
 
-	memset(out, 0, sizeof(*out));
+	policy_clear(out);
 	arena_init(&out->storage, POLICY_STORAGE_MAX);
 	ok = read_file(&r, text, err);
 	hasher_release(&r.hasher);

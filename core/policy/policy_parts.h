@@ -12,6 +12,10 @@
 /* The text, what is decoded of it, and the lists, each grown by doubling. */
 #define POLICY_STORAGE_MAX (8u << 20)
 
+/* policy_clear makes `p` an empty policy that owns nothing; it releases
+ * nothing. */
+void policy_clear(struct policy *p);
+
 /* What reading a file keeps between its lines. */
 struct policy_reader {
 	struct policy *policy;

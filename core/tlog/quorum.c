@@ -361,13 +361,22 @@ is_comment(struct bytes line)
 	return !quorum_item(&r, &item) || item.ptr[0] == '#';
 }
 
+void
+quorum_init(struct quorum *q)
+{
+	q->log_count = q->witness_count = q->group_count = 0;
+	q->decided = false;
+	q->kind = QUORUM_NONE;
+	q->index = 0;
+}
+
 bool
 quorum_parse(struct bytes text, struct quorum *out, struct error *err)
 {
 	struct reader r = {text};
 	unsigned number = 0;
 
-	*out = (struct quorum){0};
+	quorum_init(out);
 	if (text.len > QUORUM_MAX_LEN)
 		return error_set(err, ERR_LIMIT,
 		    "policy: %zu bytes; at most %d are read", text.len,

@@ -66,6 +66,10 @@ struct quorum {
 	struct quorum_group groups[QUORUM_MAX_GROUPS];
 };
 
+/* quorum_init makes `q` a policy without lines, as `{0}` does, but leaves alone
+ * what no count covers: most of it, which need not become memory. */
+void quorum_init(struct quorum *q);
+
 /* quorum_keyword tells whether a line whose first item is `item` is ours. */
 bool quorum_keyword(struct bytes item) MUST_USE;
 

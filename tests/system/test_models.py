@@ -1258,6 +1258,31 @@ def statements(w):
     run("unsound", 2, "revoke-key", "--key", d + "/alice", "--reason", "retired", "--earlier", "perhaps", *log)
 
 
+OPENSSL_CONF = """openssl_conf = all
+config_diagnostics = 1
+[all]
+providers = some
+[some]
+one = module
+[module]
+module = %s/module.so
+activate = 1
+"""
+
+
+def no_configuration(w):
+    """A verifier loads nothing that its environment names; what asks by TLS heeds the system's configuration."""
+    c = w.case()
+    config = c.dir + "/openssl.cnf"
+    with open(config, "w") as f:
+        f.write(OPENSSL_CONF % c.dir)
+    c.as_user["env"] = {**os.environ, "OPENSSL_CONF": config}
+    code, v = c.run("with OpenSSL's configuration")
+    t.check(code == 0, f"it is not read: {v}")
+    c.args = ["--online"]
+    t.check(c.run("online")[0] != 0, "online it is, and the module is not there")
+
+
 def main():
     with t.Server() as server:
         server.init().start()
@@ -1274,6 +1299,7 @@ def main():
         without_permission(w)
         changed_while_read(w)
         loaders(w)
+        no_configuration(w)
     every_code()
     t.finish()
 
