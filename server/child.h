@@ -8,8 +8,9 @@
 
 /*
  * A process of this program that may what the server may not (use a key, read
- * a file), at the other end of a socket of packets: forked before there are threads, a database or a listener, it ends
- * at end of file. One request, one answer; one thread at a time.
+ * a file), at the other end of a socket of packets: forked before there are
+ * threads, a database or a listener, it ends at end of file. One request, one
+ * answer; one thread at a time.
  */
 struct child {
 	const char *name; /* for error texts: "signer" */

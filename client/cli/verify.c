@@ -10,7 +10,7 @@
 #include "client/lib/policy_flags.h"
 #include "core/base/cleanup.h"
 #include "core/base/times.h"
-#include "core/crypto/start.h"
+#include "io/crypto_start.h"
 #include "io/file.h"
 #include "io/progress.h"
 

@@ -94,8 +94,8 @@ struct case_of {
 	struct bytes note;
 	const struct checkpoint *shown;
 	bool older; /* what is shown is the smaller one */
-	/* what the log says of the smaller size; NULL: equal sizes, or nothing */
-	const struct log_connection *said;
+	/* what the log says of the smaller size; has no roots: nothing */
+	struct log_connection said;
 };
 
 /* The evidence file; NULL: what there is would convince nobody. */
@@ -112,7 +112,7 @@ keep_evidence(const struct case_of *c, char **path, struct error *err)
 	    .key = &c->pin->key,
 	    .smaller = c->older ? c->note : pinned,
 	    .larger = c->older ? pinned : c->note,
-	    .other = c->said,
+	    .other = c->said.has_roots ? &c->said : NULL,
 	};
 	bool ok = folder ? fork_keep(&f, path, err)
 			 : error_set(err, ERR_INTERNAL, "out of memory");
@@ -184,7 +184,6 @@ lead_over(struct case_of *c, struct error *err)
 	AUTO(hasher) h = {0};
 	const struct hash *roots[2] = {&c->pin->root, &c->shown->root};
 	uint64_t sizes[2] = {c->pin->size, c->shown->size};
-	struct log_connection said;
 	struct error why = {0};
 
 	if (sizes[0] == 0 || sizes[1] == 0)
@@ -192,16 +191,17 @@ lead_over(struct case_of *c, struct error *err)
 	if (!hasher_open(&h, err))
 		return false;
 	if (!c->contact->connection(c->contact->arg, sizes[c->older],
-		sizes[!c->older], &said, &why))
+		sizes[!c->older], &c->said, &why)) {
+		c->said.has_roots = false;
 		return no_proof(c, &why, err);
+	}
 	if (proof_verify_consistency(&h, sizes[c->older], sizes[!c->older],
-		roots[c->older], roots[!c->older], &said.proof, &why))
+		roots[c->older], roots[!c->older], &c->said.proof, &why))
 		return hasher_ok(&h, err);
 	if (why.code == ERR_INTERNAL || !hasher_ok(&h, err)) {
 		(void)error_set(err, ERR_INTERNAL, "%s", why.text);
 		return false;
 	}
-	c->said = said.has_roots ? &said : NULL;
 	return cry(c, "FORKED", err);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/crypto/start.h"
+#include "io/crypto_start.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MTLOG_CORE_CRYPTO_START_H
-#define MTLOG_CORE_CRYPTO_START_H
+#ifndef MTLOG_IO_CRYPTO_START_H
+#define MTLOG_IO_CRYPTO_START_H
 
 /*
  * crypto_start_short prepares OpenSSL for a program that verifies something and
