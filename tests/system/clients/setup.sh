@@ -12,6 +12,11 @@ language=${1:?usage: setup.sh js|go|python|model_signing}
 place=${BUILD:-$here/../../../build}/clients/$language
 log=$place/setup.log
 
+# Tests run side by side, and some want the same clients.
+mkdir -p "$place"
+exec 9>"$place/lock"
+flock 9
+
 skip() {
 	echo "SKIP $1"
 	exit 77
