@@ -9,6 +9,8 @@
 #include "client/lib/sources.h"
 #include "core/base/cleanup.h"
 #include "core/crypto/pem.h"
+#include "core/identity/certificate.h"
+#include "core/identity/x509_chain.h"
 #include "core/model/dsse.h"
 
 /* One run of sign_manifest. */
@@ -294,7 +296,54 @@ sign_statement(const struct manifest *m, struct bytes name,
 	return buf_ok(&predicate, err) && buf_ok(payload, err);
 }
 
-/* A certificate for another key would make a signature that never verifies. */
+/* From when on all of them are valid. */
+static bool
+all_begun(const struct sign_identity *who, uint64_t *out, struct error *err)
+{
+	struct certificate c;
+
+	*out = 0;
+	for (size_t i = 0; i < who->certificate_count; i++) {
+		if (!certificate_parse(who->certificates[i], &c, err))
+			return false;
+		if (c.not_before > *out)
+			*out = c.not_before;
+	}
+	return true;
+}
+
+/* Each certificate leads to the last, which the verifier's root has signed or
+ * is. */
+static bool
+chain_fits(const struct sign_identity *who, struct error *err)
+{
+	size_t n = who->certificate_count;
+	struct chain c = {
+	    .leaf = who->certificates[0],
+	    .intermediate_count = n - 2,
+	    .intermediates = who->certificates + 1,
+	    .anchor_count = 1,
+	    .anchors = &who->certificates[n - 1],
+	};
+	struct chain_path path;
+	struct error why = {0};
+
+	if (!all_begun(who, &c.time, &why) ||
+	    !chain_find(&c, CHAIN_CODE_SIGNING, &path, &why))
+		return error_set(err,
+		    why.code == ERR_INTERNAL ? ERR_INTERNAL : ERR_USAGE,
+		    "the chain does not lead from the signer's certificate to "
+		    "the last: %s",
+		    why.text);
+	return path.count == n ||
+	    error_set(err, ERR_USAGE,
+		"the chain has %zu certificates of which only %zu lead from "
+		"the signer's to the last",
+		n, path.count);
+}
+
+/* A certificate for another key, or issuers that did not issue it, would make
+ * a signature that never verifies. */
 static bool
 certificate_fits(const struct sign_identity *who, struct error *err)
 {
@@ -302,11 +351,13 @@ certificate_fits(const struct sign_identity *who, struct error *err)
 
 	if (who->certificate_count == 0)
 		return true;
-	return certificate_key_parse(who->certificates[0], &key, err) &&
-	    (bytes_equal(key.spki, buf_bytes(&who->signer->spki)) ||
-		error_set(err, ERR_USAGE,
+	if (!certificate_key_parse(who->certificates[0], &key, err))
+		return false;
+	if (!bytes_equal(key.spki, buf_bytes(&who->signer->spki)))
+		return error_set(err, ERR_USAGE,
 		    "the certificate is for another key than the one that "
-		    "signs"));
+		    "signs");
+	return who->certificate_count == 1 || chain_fits(who, err);
 }
 
 bool

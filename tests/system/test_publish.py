@@ -151,6 +151,35 @@ def certified(p):
     t.check("already" not in p.publish(model).stdout and p.size() == size + 2, "its key alone")
 
 
+def issued(p, name, issuer, *extensions):
+    """A certificate for NAME by ISSUER (itself: self-signed), and its key unless it is there."""
+    key = p.path(name + ".key")
+    if not os.path.exists(key):
+        mtlog("key", "new", "--out", key)
+    by = [] if issuer == name else ["-CA", p.path(issuer + ".crt"), "-CAkey", p.path(issuer + ".key")]
+    subprocess.run(["openssl", "req", "-x509", "-key", key, "-out", p.path(name + ".crt"), "-days", "2", "-subj", "/CN=" + name,
+                    *by, *(word for e in extensions for word in ("-addext", e))], check=True, capture_output=True)
+    return p.path(name + ".crt")
+
+
+def chained(p):
+    """Issuers that did not issue would make a signature that never verifies: the signer hears of it."""
+    ca = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
+    root, mid = issued(p, "root", "root", *ca), issued(p, "mid", "root", *ca)
+    other, wrong = issued(p, "other", "root", *ca), issued(p, "wrong", "wrong", *ca)
+    leaf = issued(p, "leaf", "mid", "basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature",
+                  "extendedKeyUsage=codeSigning", "subjectAltName=email:a@example.org")
+    model = p.model("chained")
+    rows = (([mid], 0, ""), ([mid, root], 0, ""), ([], 0, ""), ([root], 2, "does not lead"), ([other], 2, "does not lead"),
+            ([wrong], 2, "does not lead"), ([mid, wrong], 2, "does not lead"), ([mid, other, root], 2, "of which only 3"),
+            ([root, mid], 2, "of which only 2"), ([mid, mid], 2, "of which only 2"), ([leaf], 2, "does not lead"))
+    for chain, code, word in rows:
+        names = [os.path.basename(c) for c in chain]
+        r = mtlog("sign", "--key", p.path("leaf.key"), "--certificate", leaf, *(word for c in chain for word in ("--chain", c)),
+                  "--signature", p.path("chained.sig"), model, want=code, what=f"chain {names}")
+        t.check(word in r.stderr, f"chain {names}: {r.stderr}")
+
+
 def path(n):
     """A relative path of n bytes."""
     return ("x" * 99 + "/") * ((n - 1) // 100) + "x" * ((n - 1) % 100 + 1)
@@ -288,6 +317,7 @@ def main():
         p = Place(server)
         repeated(p)
         certified(p)
+        chained(p)
         too_large(p)
         no_envelope(p)
         asked(p)
