@@ -2,6 +2,8 @@
 /* Four lanes, and eight or sixteen where the processor has them. */
 #include "core/crypto/blake3_lanes.h"
 
+#include <sys/platform/x86.h>
+
 #define KERNEL(name) name##_4
 #define LANES	     4
 #define NUMBERS	     0, 1, 2, 3
@@ -50,7 +52,10 @@ blake3_lanes_list(void)
 	static const struct blake3_lanes list[] = {
 	    {16, hash_16}, {8, hash_8}, {4, hash_4}, {0}};
 
-	if (__builtin_cpu_supports("avx512f"))
+	/* The loader knows already. The compiler's own look at the processor
+	 * would be at each start of a program, and takes long on a virtual
+	 * machine. */
+	if (CPU_FEATURE_ACTIVE(AVX512F))
 		return list;
-	return list + (__builtin_cpu_supports("avx2") ? 1 : 2);
+	return list + (CPU_FEATURE_ACTIVE(AVX2) ? 1 : 2);
 }
