@@ -72,7 +72,8 @@ const char *key_algorithm_name(enum key_algorithm algorithm);
  */
 struct key_verifier;
 
-/* key_verifier_open; NULL with ERR_INTERNAL. key_verifier_close is NULL-safe.
+/* key_verifier_open; NULL with ERR_INTERNAL. It holds nothing yet: each
+ * algorithm is prepared at its first use. key_verifier_close is NULL-safe.
  */
 struct key_verifier *key_verifier_open(struct error *err) MUST_USE;
 void key_verifier_close(struct key_verifier *v);

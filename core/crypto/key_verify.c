@@ -94,8 +94,11 @@ open_curve(const char *group)
 	return key;
 }
 
-static bool
-open_parts(struct key_verifier *v)
+/* What few verifiers need all of, and a curve takes longer to make than a
+ * signature to verify: made when it is asked for. NULL: OpenSSL failed. */
+
+static const EVP_MD *
+digest_of(struct key_verifier *v, enum digest_algorithm alg)
 {
 	static const char *const names[] = {
 	    [DIGEST_SHA256] = "SHA2-256",
@@ -103,18 +106,30 @@ open_parts(struct key_verifier *v)
 	    [DIGEST_SHA512] = "SHA2-512",
 	};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		v->digests[i] = EVP_MD_fetch(NULL, names[i], NULL);
-		if (!v->digests[i])
-			return false;
-	}
-	for (size_t i = KEY_ECDSA_P256; i < CURVES; i++) {
-		v->curve_keys[i] = open_curve(curves[i].group);
-		if (!v->curve_keys[i])
-			return false;
-	}
+	if (!v->digests[alg])
+		v->digests[alg] = EVP_MD_fetch(NULL, names[alg], NULL);
+	return v->digests[alg];
+}
+
+static EVP_PKEY *
+curve_of(struct key_verifier *v, enum key_algorithm algorithm)
+{
+	if (!v->curve_keys[algorithm])
+		v->curve_keys[algorithm] = open_curve(curves[algorithm].group);
+	return v->curve_keys[algorithm];
+}
+
+static EVP_PKEY_CTX *
+rsa_of(struct key_verifier *v)
+{
+	if (v->rsa)
+		return v->rsa;
 	v->rsa = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	return v->rsa && EVP_PKEY_fromdata_init(v->rsa) == 1;
+	if (v->rsa && EVP_PKEY_fromdata_init(v->rsa) != 1) {
+		EVP_PKEY_CTX_free(v->rsa);
+		v->rsa = NULL;
+	}
+	return v->rsa;
 }
 
 struct key_verifier *
@@ -122,11 +137,8 @@ key_verifier_open(struct error *err)
 {
 	struct key_verifier *v = calloc(1, sizeof(*v));
 
-	if (!v || !open_parts(v)) {
-		key_verifier_close(v);
-		(void)openssl_failed(err);
-		return NULL;
-	}
+	if (!v)
+		(void)error_set(err, ERR_INTERNAL, "out of memory");
 	return v;
 }
 
@@ -243,8 +255,10 @@ static bool
 verify_ecdsa(struct key_verifier *v, const struct public_key *key,
     struct bytes digest, struct bytes signature, struct error *err)
 {
-	EVP_PKEY *pkey = v->curve_keys[key->algorithm];
+	EVP_PKEY *pkey = curve_of(v, key->algorithm);
 
+	if (!pkey)
+		return openssl_failed(err);
 	/* Refuses a point that is not on the curve. The verification context
 	 * is made anew afterwards, so it can see no earlier point. */
 	if (EVP_PKEY_set1_encoded_public_key(
@@ -279,13 +293,14 @@ verify_rsa(struct key_verifier *v, const struct public_key *key,
 	    OSSL_PARAM_construct_uint(OSSL_PKEY_PARAM_RSA_E, &exponent),
 	    OSSL_PARAM_construct_end(),
 	};
+	EVP_PKEY_CTX *rsa = rsa_of(v);
+	const EVP_MD *md = digest_of(v, DIGEST_SHA256);
 	AUTO_PTR(EVP_PKEY) pkey = NULL;
 
-	if (!to_native(key->raw, modulus) ||
-	    EVP_PKEY_fromdata(v->rsa, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+	if (!rsa || !md || !to_native(key->raw, modulus) ||
+	    EVP_PKEY_fromdata(rsa, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
 		return openssl_failed(err);
-	return verify_with(
-	    pkey, v->digests[DIGEST_SHA256], key, digest, signature, err);
+	return verify_with(pkey, md, key, digest, signature, err);
 }
 
 bool
@@ -337,6 +352,7 @@ key_verify_message(struct key_verifier *v, const struct public_key *key,
 {
 	enum digest_algorithm alg = key_digest_algorithm(key->algorithm);
 	uint8_t digest[DIGEST_MAX_LEN];
+	const EVP_MD *md;
 
 	if (key->algorithm == KEY_ED25519) {
 		/* libsodium also refuses keys and R of small order, twice as
@@ -347,8 +363,9 @@ key_verify_message(struct key_verifier *v, const struct public_key *key,
 			return bad_signature(key->algorithm, err);
 		return true;
 	}
-	if (EVP_Digest(message.ptr, message.len, digest, NULL, v->digests[alg],
-		NULL) != 1)
+	md = digest_of(v, alg);
+	if (!md ||
+	    EVP_Digest(message.ptr, message.len, digest, NULL, md, NULL) != 1)
 		return openssl_failed(err);
 	return key_verify_digest(
 	    v, key, alg, bytes_of(digest, digest_len(alg)), signature, err);
