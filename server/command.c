@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "io/descriptors.h"
+
 static bool
 add_pair(struct arguments *out, const char *name, size_t name_len,
     const char *value, struct error *err)
@@ -207,8 +209,8 @@ run(const struct command_table *t, const struct command *c, int argc,
 	return code < 0 ? EXIT_FOUND : code;
 }
 
-int
-command_main(const struct command_table *t, int argc, char **argv)
+static int
+dispatch(const struct command_table *t, int argc, char **argv)
 {
 	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
 		(void)printf("%s %s\n", t->program, MTLOG_VERSION);
@@ -224,4 +226,21 @@ command_main(const struct command_table *t, int argc, char **argv)
 	(void)fprintf(stderr, "%s: there is no command \"%s\"; see %s --help\n",
 	    t->program, argv[1], t->program);
 	return EXIT_USAGE;
+}
+
+int
+command_main(const struct command_table *t, int argc, char **argv)
+{
+	int code;
+
+	/* Before anything is opened, which could get such a number. */
+	if (!descriptors_fill())
+		return EXIT_FOUND;
+	code = dispatch(t, argc, argv);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
+		(void)fprintf(stderr,
+		    "%s: standard output cannot be written to\n", t->program);
+		return EXIT_FOUND;
+	}
+	return code;
 }

@@ -6,6 +6,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/verbs.h"
 #include "core/base/nearest.h"
+#include "io/descriptors.h"
 
 const struct cli_verb *const cli_verbs[] = {
     &verb_key,
@@ -121,13 +122,11 @@ run(const struct cli_verb *verb, int argc, char **argv)
 	return (int)verdict_code_of(&err);
 }
 
-int
-main(int argc, char **argv)
+static int
+dispatch(int argc, char **argv)
 {
 	const struct cli_verb *verb;
 
-	/* A closed pipe is an error of a write, not a death. */
-	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
 		(void)printf("mtlog %s\n", MTLOG_VERSION);
 		return VERDICT_ACCEPTED;
@@ -138,4 +137,25 @@ main(int argc, char **argv)
 	}
 	verb = find(argv[1]);
 	return verb ? run(verb, argc - 2, argv + 2) : VERDICT_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	int code;
+
+	/* Before anything is opened, which could get such a number. */
+	if (!descriptors_fill())
+		return VERDICT_LOCAL_IO;
+	/* A closed pipe is an error of a write, not a death. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	code = dispatch(argc, argv);
+	/* What nobody could read was not done. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) &&
+	    code == VERDICT_ACCEPTED) {
+		(void)fputs("mtlog: standard output cannot be written to\n",
+		    stderr);
+		return VERDICT_LOCAL_IO;
+	}
+	return code;
 }
