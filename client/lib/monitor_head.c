@@ -233,18 +233,12 @@ saw_same(struct monitor *m, struct watched *w, const struct checkpoint *c,
 	return *current || tiles_failed(m, w, c, note, &why, err);
 }
 
-/* A 404 is an answer of a server, not a file of ours. */
 static bool
 fetch_checkpoint(struct monitor *m, struct watched *w, struct buf *note,
     struct checkpoint *c, struct error *why)
 {
-	if (!tile_fetch_get(w->fetch, 0, "/checkpoint", note, why)) {
-		if (why->code == ERR_NOTFOUND) {
-			why->code = ERR_UNAVAILABLE;
-			why->reason = "server-error";
-		}
+	if (!tile_fetch_checkpoint(w->fetch, note, why))
 		return false;
-	}
 	if (checkpoint_open(buf_bytes(note), &w->log->key, m->verifier, c, why))
 		return true;
 	why->reason = "log-signature";

@@ -143,7 +143,7 @@ read_head(struct scan *s, struct error *err)
 	struct quorum_result r = {0};
 	AUTO(note) note = {0};
 
-	if (!tile_fetch_get(s->side, 0, "/checkpoint", &s->note, err) ||
+	if (!tile_fetch_checkpoint(s->side, &s->note, err) ||
 	    !note_parse(buf_bytes(&s->note), &note, err) ||
 	    !quorum_verify(q, &note, s->judge.verifier, &r, err))
 		return false;

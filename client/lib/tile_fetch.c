@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/cleanup.h"
+#include "core/tlog/checkpoint.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/http.h"
@@ -69,26 +71,26 @@ tile_fetch_close(struct tile_fetch *f)
 
 /* --- the network --- */
 
-static bool
-answered(const struct tile_fetch *f, const char *path, unsigned status,
-    struct error *err)
+bool
+tile_fetch_answered(
+    const char *url, const char *path, unsigned status, struct error *err)
 {
 	if (status == 200)
 		return true;
 	/* Buckets whose contents are not to be listed say 403. */
 	if (status == 404 || status == 403 || status == 410)
 		return error_set(err, ERR_NOTFOUND, "%s has no %s (status %u)",
-		    f->url, path, status);
+		    url, path, status);
 	if (status >= 300 && status < 400)
 		return error_reason(err, ERR_UNAVAILABLE, "server-error",
 		    "%s sends us elsewhere (status %u), and we do not follow; "
 		    "give the log's own address",
-		    f->url, status);
+		    url, status);
 	if (status == 429 || status == 503)
 		return error_reason(err, ERR_UNAVAILABLE, "throttled",
-		    "%s is busy or not ready (status %u)", f->url, status);
+		    "%s is busy or not ready (status %u)", url, status);
 	return error_reason(err, ERR_UNAVAILABLE, "server-error",
-	    "%s answers %s with status %u", f->url, path, status);
+	    "%s answers %s with status %u", url, path, status);
 }
 
 /* Waits as long as the server says, if there is that much time. */
@@ -149,7 +151,7 @@ ask(struct tile_fetch *f, struct http *http, const char *path, struct buf *out,
 		why.reason = "server-error";
 	if (!ok)
 		*err = why;
-	ok = ok && answered(f, path, a.status, err);
+	ok = ok && tile_fetch_answered(f->url, path, a.status, err);
 	if (ok)
 		buf_put(out, buf_bytes(&a.body));
 	buf_release(&a.body);
@@ -179,6 +181,43 @@ tile_fetch_get(struct tile_fetch *f, unsigned worker, const char *path,
 			http_compressed(f->http[worker]);
 	}
 	return f->http[worker] && ask(f, f->http[worker], path, out, err);
+}
+
+/* What a portal, a broken proxy or an empty file says is no word of the log. */
+static bool
+is_checkpoint(struct bytes text, struct error *err)
+{
+	AUTO(note) note = {0};
+	struct checkpoint c;
+	struct error why = {0};
+
+	if (note_parse(text, &note, &why) &&
+	    checkpoint_parse(note.text, &c, &why))
+		return true;
+	if (why.code == ERR_INTERNAL)
+		return error_set(err, ERR_INTERNAL, "%s", why.text);
+	return error_reason(err, ERR_SYNTAX, "server-error",
+	    "what the log shows for its checkpoint is none: %s", why.text);
+}
+
+bool
+tile_fetch_checkpoint(struct tile_fetch *f, struct buf *note, struct error *err)
+{
+	struct buf text = BUF_INIT(note->limit);
+	struct error why = {0};
+	bool ok = tile_fetch_get(f, 0, "/checkpoint", &text, &why);
+
+	if (why.code == ERR_NOTFOUND || why.code == ERR_LIMIT) {
+		why.code = ERR_UNAVAILABLE;
+		why.reason = "server-error";
+	}
+	if (!ok && err->code == ERR_NONE)
+		*err = why;
+	ok = ok && is_checkpoint(buf_bytes(&text), err);
+	if (ok)
+		buf_put(note, buf_bytes(&text));
+	buf_release(&text);
+	return ok && buf_ok(note, err);
 }
 
 /* --- the cache --- */

@@ -44,11 +44,25 @@ void tile_fetch_close(struct tile_fetch *f);
 /*
  * tile_fetch_get appends what the server has at `path`. Asks again while it is
  * busy (429, 503: as long as Retry-After says) and there is time. ERR_NOTFOUND
- * for 404, 403 and 410, ERR_LIMIT, ERR_UNAVAILABLE with the reasons "network", "throttled",
- * "server-error"; redirects are not followed.
+ * for 404, 403 and 410, ERR_LIMIT, ERR_UNAVAILABLE with the reasons "network",
+ * "throttled", "server-error"; redirects are not followed.
  */
 bool tile_fetch_get(struct tile_fetch *f, unsigned worker, const char *path,
     struct buf *out, struct error *err) MUST_USE;
+
+/*
+ * tile_fetch_checkpoint appends the log's newest checkpoint, whoever signed it.
+ * One that is not there, and an answer that is no checkpoint at all, are the
+ * log's failure: reason "server-error", nothing appended, and never "not
+ * found" or "malformed". Else as tile_fetch_get.
+ */
+bool tile_fetch_checkpoint(
+    struct tile_fetch *f, struct buf *note, struct error *err) MUST_USE;
+
+/* tile_fetch_answered is what a status means that a log answers `path` with:
+ * 200 is fine, all else as tile_fetch_get has it. */
+bool tile_fetch_answered(const char *url, const char *path, unsigned status,
+    struct error *err) MUST_USE;
 
 /*
  * tile_fetch_cached appends what the cache has for `path`, ERR_NOTFOUND if it

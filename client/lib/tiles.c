@@ -54,8 +54,7 @@ tiles_checkpoint(struct tiles *t, const struct vkey *key, struct buf *note,
 {
 	size_t from = note->len;
 
-	return (tile_fetch_get(t->fetch, 0, "/checkpoint", note, err) ||
-		   tile_missing(err)) &&
+	return tile_fetch_checkpoint(t->fetch, note, err) &&
 	    checkpoint_open(bytes_slice(buf_bytes(note), from, note->len), key,
 		t->verifier, out, err);
 }

@@ -489,6 +489,127 @@ teardown(void **state)
 	return 0;
 }
 
+/* What a log answers where its checkpoint should be. */
+struct shown {
+	const char *text;
+	struct error fails; /* ERR_NONE: it does not */
+};
+
+static bool
+show(void *arg, unsigned worker, const char *path, struct buf *out,
+    struct error *err)
+{
+	const struct shown *s = arg;
+
+	assert_int_equal(worker, 0);
+	assert_string_equal(path, "/checkpoint");
+	if (s->fails.code != ERR_NONE) {
+		*err = s->fails;
+		return false;
+	}
+	buf_put_str(out, s->text);
+	return buf_ok(out, err);
+}
+
+#define ROOT "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+#define SIGN "\n\u2014 log.example AAAAAAAA\n"
+#define NONE                                                                   \
+	{                                                                      \
+		0                                                              \
+	}
+
+/* An answer that is no checkpoint is the log's failure: not a forgery, nor a
+ * malformed file of the user's, nor an absence. */
+static void
+test_checkpoint(void **state)
+{
+	static const struct {
+		struct shown shown;
+		const char *reason; /* NULL: it is one, whoever signed it */
+	} cases[] = {
+	    {{"log.example\n0\n" ROOT SIGN, NONE}, NULL},
+	    {{"other.example\n7\n" ROOT "more\n" SIGN, NONE}, NULL},
+	    {{"", NONE}, "server-error"},
+	    {{"\n", NONE}, "server-error"},
+	    {{"<html>", NONE}, "server-error"},
+	    {{"{\"code\":5}", NONE}, "server-error"},
+	    {{"log.example\n0\n" ROOT, NONE}, "server-error"},
+	    {{"log.example\n0\n" ROOT "\n", NONE}, "server-error"},
+	    {{"log.example\n0\n" ROOT "\nAAAA\n", NONE}, "server-error"},
+	    {{"log.example\n00\n" ROOT SIGN, NONE}, "server-error"},
+	    {{"log.example\n-1\n" ROOT SIGN, NONE}, "server-error"},
+	    {{"log.example\n0\nAAAA\n" SIGN, NONE}, "server-error"},
+	    {{"log.example\n" ROOT SIGN, NONE}, "server-error"},
+	    {{"", {ERR_NOTFOUND, NULL, "404"}}, "server-error"},
+	    {{"", {ERR_LIMIT, NULL, "too long"}}, "server-error"},
+	    {{"", {ERR_UNAVAILABLE, "server-error", "500"}}, "server-error"},
+	    {{"", {ERR_UNAVAILABLE, "throttled", "503"}}, "throttled"},
+	    {{"", {ERR_UNAVAILABLE, "network", "none"}}, "network"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct shown s = cases[i].shown;
+		struct tile_fetch_options o = {.source = {show, &s}};
+		struct error err = {0};
+		struct tile_fetch *f = tile_fetch_open(&o, &err);
+		AUTO(buf) note = BUF_INIT(1000);
+		bool ok;
+
+		assert_non_null(f);
+		buf_put_str(&note, "before");
+		ok = tile_fetch_checkpoint(f, &note, &err);
+		tile_fetch_close(f);
+		if (ok != (cases[i].reason == NULL))
+			fail_msg("case %zu: %s", i, err.text);
+		assert_int_equal(note.len, 6 + (ok ? strlen(s.text) : 0));
+		if (!ok && strcmp(error_reason_name(&err), cases[i].reason))
+			fail_msg("case %zu: %s", i, err.text);
+		if (!ok)
+			assert_true(err.code == ERR_UNAVAILABLE ||
+			    err.code == ERR_SYNTAX);
+	}
+}
+
+static void
+test_statuses(void **state)
+{
+	static const struct {
+		unsigned status;
+		enum error_code code;
+		const char *reason;
+	} cases[] = {
+	    {200, ERR_NONE, NULL},
+	    {204, ERR_UNAVAILABLE, "server-error"},
+	    {206, ERR_UNAVAILABLE, "server-error"},
+	    {302, ERR_UNAVAILABLE, "server-error"},
+	    {304, ERR_UNAVAILABLE, "server-error"},
+	    {400, ERR_UNAVAILABLE, "server-error"},
+	    {401, ERR_UNAVAILABLE, "server-error"},
+	    {403, ERR_NOTFOUND, NULL},
+	    {404, ERR_NOTFOUND, NULL},
+	    {410, ERR_NOTFOUND, NULL},
+	    {429, ERR_UNAVAILABLE, "throttled"},
+	    {500, ERR_UNAVAILABLE, "server-error"},
+	    {503, ERR_UNAVAILABLE, "throttled"},
+	    {999, ERR_UNAVAILABLE, "server-error"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct error err = {0};
+
+		assert_int_equal(tile_fetch_answered("http://log.example",
+				     "/checkpoint", cases[i].status, &err),
+		    cases[i].code == ERR_NONE);
+		assert_int_equal(err.code, cases[i].code);
+		if (cases[i].reason)
+			assert_string_equal(err.reason, cases[i].reason);
+		else
+			assert_null(err.reason);
+	}
+}
+
 int
 main(void)
 {
@@ -501,6 +622,8 @@ main(void)
 	    cmocka_unit_test(test_other_root),
 	    cmocka_unit_test(test_grown),
 	    cmocka_unit_test(test_cache),
+	    cmocka_unit_test(test_checkpoint),
+	    cmocka_unit_test(test_statuses),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
