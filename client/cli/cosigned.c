@@ -18,22 +18,6 @@ cosigned_release(struct cosigned *c)
 	*c = (struct cosigned){0};
 }
 
-/* Whether the note has a line that a witness may have written. */
-static bool
-has_cosignature(const struct note *n, const struct vkey *log)
-{
-	for (size_t i = 0; i < n->signature_count; i++) {
-		const struct note_signature *s = &n->signatures[i];
-
-		if ((s->signature.len == COSIGNATURE_ED25519_LEN ||
-			s->signature.len == COSIGNATURE_MLDSA44_LEN) &&
-		    (s->key_id != log->key_id ||
-			!bytes_equal(s->name, vkey_name(log))))
-			return true;
-	}
-	return false;
-}
-
 static bool
 quorum_enough(const struct policy *p, const struct note *n, bool *enough,
     struct error *err)
@@ -63,7 +47,7 @@ cosigned_enough(
 		return false;
 	if (l->witnesses)
 		return quorum_enough(l->witnesses, &n, enough, err);
-	*enough = has_cosignature(&n, &l->key);
+	*enough = pins_cosigned(&n, &l->key);
 	return true;
 }
 
@@ -171,6 +155,19 @@ ask_until(struct cli_log *l, struct cosigned *out, struct log_cosigned *answer,
 	return ok;
 }
 
+/* No failure, since a log need have no witnesses; but who stands between could
+ * say the same of one that has. */
+static void
+say_alone(struct cli_log *l)
+{
+	if (!l->alone_said)
+		(void)fprintf(stderr,
+		    "mtlog: %s says that it has no witnesses: that others see "
+		    "the same tree, it alone says\n",
+		    l->key.name);
+	l->alone_said = true;
+}
+
 bool
 cosigned_get(struct cli_log *l, uint64_t index, struct bytes leaf,
     struct cosigned *out, bool *got, struct error *err)
@@ -192,8 +189,11 @@ cosigned_get(struct cli_log *l, uint64_t index, struct bytes leaf,
 	buf_release(&answer.checkpoint);
 	l->no_witnesses = ok && answer.state == LOG_NO_WITNESSES;
 	*got = ok && answer.state == LOG_COSIGNED;
-	if (ok && !*got && (l->witnesses || answer.state == LOG_NOT_YET))
+	if (ok && !*got &&
+	    (l->witnesses || l->witnessed || answer.state == LOG_NOT_YET))
 		l->uncosigned++;
+	else if (ok && !*got)
+		say_alone(l);
 	return ok;
 }
 
@@ -202,6 +202,12 @@ cosigned_end(const struct cli_log *l, struct error *err)
 {
 	if (l->uncosigned == 0)
 		return true;
+	if (l->no_witnesses && !l->witnesses)
+		return error_reason(err, ERR_UNAVAILABLE, "not-cosigned-yet",
+		    "logged, but without cosignatures: %s says that it has no "
+		    "witnesses, and showed a cosigned checkpoint before. If it "
+		    "has given them up, mtlog log forget and trust it anew",
+		    l->key.name);
 	return error_reason(err, ERR_UNAVAILABLE, "not-cosigned-yet",
 	    "logged, but within %llu ms no quorum of witnesses has cosigned "
 	    "%s: the proof that was kept shows what the log signed, and not "

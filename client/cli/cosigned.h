@@ -29,7 +29,8 @@ bool cosigned_enough(const struct cli_log *l, struct bytes note, bool *enough,
  * cosigned_get asks for the proof of `leaf` at `index` until it is there or the
  * verb's time for that is over (--wait, for all its entries together), and
  * verifies it. `*got`: `out` has it; else it is noted in `l` for cosigned_end,
- * unless nobody expects any. ERR_BADSIG and so on for a proof that is false;
+ * unless nobody expects any: neither --witnesses nor the pin, and the log has
+ * none, which is said on standard error. ERR_BADSIG and so on for a proof that is false;
  * that none came is no error.
  */
 bool cosigned_get(struct cli_log *l, uint64_t index, struct bytes leaf,

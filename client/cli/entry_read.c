@@ -7,6 +7,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/json.h"
+#include "core/tlog/entries.h"
 #include "core/verify/verdict.h"
 
 #define COSIGNED_MS 10000
@@ -107,6 +108,85 @@ verify(const struct cli_reading *r, struct cli_entry *e, struct key_verifier *v,
 	return false;
 }
 
+/* The one entry of a walk. */
+static bool
+take_run(
+    void *arg, unsigned worker, const struct tiles_run *run, struct error *err)
+{
+	struct tle *t = arg;
+	struct reader r = {run->bytes};
+	struct bytes entry = {0};
+
+	(void)worker;
+	for (uint64_t i = run->first; i <= t->index; i++)
+		if (i >= run->first + run->count ||
+		    !entries_next(&r, &entry, err))
+			return error_set(err, ERR_INTERNAL, "no entry");
+	buf_init(&t->storage, ENTRY_MAX_LEN);
+	buf_put(&t->storage, entry);
+	t->body = buf_bytes(&t->storage);
+	return buf_ok(&t->storage, err);
+}
+
+/* An entry and its proof out of the tiles under a head. */
+static bool
+read_tiles(const struct cli_reading *r, const struct checkpoint *head,
+    struct tle *t, struct error *err)
+{
+	AUTO(hasher) h = {0};
+	struct node_reader nodes = tiles_nodes(r->tiles);
+	struct tiles_walk how = {.threads = 1, .run = take_run, .arg = t};
+
+	if (t->index >= head->size)
+		return error_reason(err, ERR_NOTFOUND, "no-entry",
+		    "%s has no entry %llu: its tree is of %llu",
+		    log_client_url(r->client), (unsigned long long)t->index,
+		    (unsigned long long)head->size);
+	return hasher_open(&h, err) &&
+	    tiles_head(r->tiles, head->size, &head->root, err) &&
+	    tiles_walk(r->tiles, t->index, t->index + 1, &how, err) &&
+	    proof_inclusion(&h, &nodes, t->index, head->size, &t->proof, err) &&
+	    hasher_ok(&h, err);
+}
+
+static bool
+from_tiles(const struct cli_reading *r, uint64_t index, struct cli_entry *e,
+    struct error *err)
+{
+	struct cli_head head = {0};
+	bool ok;
+
+	tle_release(&e->t);
+	e->t = (struct tle){.index = index};
+	ok = cli_head_read(r, &head, err) &&
+	    read_tiles(r, &head.now, &e->t, err);
+	if (ok) {
+		e->from_tiles = true;
+		e->cosigned = head.text;
+		head.text = (struct buf){0}; /* handed over */
+		e->t.checkpoint = buf_bytes(&e->cosigned);
+		e->t.log_id = r->key.log_id;
+		e->t.size = head.now.size;
+		e->t.root = head.now.root;
+	}
+	cli_head_release(&head);
+	return ok;
+}
+
+static bool
+read_entry(const struct cli_reading *r, uint64_t index, struct cli_entry *e,
+    struct error *err)
+{
+	struct error why = {0};
+
+	if (fetch(r, index, &e->t, &why))
+		return true;
+	if (log_client_silent(&why))
+		return from_tiles(r, index, e, err);
+	*err = why;
+	return false;
+}
+
 bool
 cli_entry_read(const struct cli_reading *r, uint64_t index,
     struct cli_entry *out, struct error *err)
@@ -115,7 +195,7 @@ cli_entry_read(const struct cli_reading *r, uint64_t index,
 	bool ok;
 
 	*out = (struct cli_entry){0};
-	ok = v && fetch(r, index, &out->t, err) && verify(r, out, v, err);
+	ok = v && read_entry(r, index, out, err) && verify(r, out, v, err);
 	key_verifier_close(v);
 	return ok;
 }
@@ -132,6 +212,11 @@ cli_entry_decode(struct cli_entry *e, struct error *err)
 	key_verifier_close(v);
 	if (why.code == ERR_INTERNAL)
 		return error_set(err, ERR_INTERNAL, "%s", why.text);
+	if (e->from_tiles &&
+	    (why.code == ERR_SYNTAX || why.code == ERR_LIMIT)) {
+		e->opaque = true;
+		return true;
+	}
 	if (why.code != ERR_NONE)
 		return error_reason(err, why.code, "leaf",
 		    "entry %llu is in the log, and is not sound: %s",
@@ -170,6 +255,13 @@ put_text(
 	    (unsigned long long)e->t.index, r->key.name,
 	    (unsigned long long)e->head.size);
 	hex_put(out, hash_bytes(&e->leaf));
+	if (e->opaque) {
+		buf_printf(out,
+		    "\n  content      %zu bytes, of no signature (--raw shows "
+		    "them)\n",
+		    e->t.body.len);
+		return;
+	}
 	buf_printf(out,
 	    "\n  digest       %s:", cli_digest_name(e->e.digest_algorithm));
 	hex_put(out, e->e.digest);
@@ -183,6 +275,26 @@ put_text(
 }
 
 static void
+json_signed(const struct cli_entry *e, struct buf *out)
+{
+	if (e->opaque) {
+		buf_put_str(out,
+		    ",\"digest\":null,\"signer\":null,\"certificate\":false"
+		    ",\"claims\":{\"names\":[]}");
+		return;
+	}
+	buf_printf(
+	    out, ",\"digest\":\"%s:", cli_digest_name(e->e.digest_algorithm));
+	hex_put(out, e->e.digest);
+	buf_put_str(out, "\",\"signer\":\"");
+	hex_put(out, hash_bytes(&e->signer));
+	buf_printf(out, "\",\"certificate\":%s,\"claims\":{\"names\":[",
+	    e->e.is_certificate ? "true" : "false");
+	cli_entry_names(&e->e, true, "", "", out);
+	buf_put_str(out, "]}");
+}
+
+static void
 put_json(
     const struct cli_reading *r, const struct cli_entry *e, struct buf *out)
 {
@@ -193,15 +305,9 @@ put_json(
 	hex_put(out, hash_bytes(&e->head.root));
 	buf_put_str(out, "\",\"leafHash\":\"");
 	hex_put(out, hash_bytes(&e->leaf));
-	buf_printf(
-	    out, "\",\"digest\":\"%s:", cli_digest_name(e->e.digest_algorithm));
-	hex_put(out, e->e.digest);
-	buf_put_str(out, "\",\"signer\":\"");
-	hex_put(out, hash_bytes(&e->signer));
-	buf_printf(out, "\",\"certificate\":%s,\"claims\":{\"names\":[",
-	    e->e.is_certificate ? "true" : "false");
-	cli_entry_names(&e->e, true, "", "", out);
-	buf_put_str(out, "]},\"canonicalizedBody\":\"");
+	buf_put_u8(out, '"');
+	json_signed(e, out);
+	buf_put_str(out, ",\"canonicalizedBody\":\"");
 	base64_put(out, e->t.body);
 	buf_put_str(out, "\",\"hashes\":[");
 	for (size_t i = 0; i < e->t.proof.len; i++) {

@@ -78,17 +78,16 @@ find(const struct cli_reading *r, struct wanted *w, struct error *err)
 
 /* No address finds a leaf by its hash; but the tiles have them all, verified. */
 static bool
-look_through(const struct cli_reading *r, struct tiles *t, struct wanted *w,
-    struct error *err)
+find_leaf(const struct cli_reading *r, struct wanted *w, struct error *err)
 {
 	struct cli_head head = {0};
-	struct node_reader nodes = tiles_nodes(t);
+	struct node_reader nodes = tiles_nodes(r->tiles);
 	struct hash want, leaf;
 	uint64_t i, end;
 	bool ok = hex_decode(w->digest, want.b, HASH_LEN) &&
 	    cli_head_read(r, &head, err) &&
 	    (head.now.size == 0 ||
-		tiles_head(t, head.now.size, &head.now.root, err));
+		tiles_head(r->tiles, head.now.size, &head.now.root, err));
 
 	i = ok ? head.now.size : 0;
 	end = i > LEAVES_MAX ? i - LEAVES_MAX : 0;
@@ -103,42 +102,33 @@ look_through(const struct cli_reading *r, struct tiles *t, struct wanted *w,
 	return ok;
 }
 
+/* A log of the kind need not have a search. */
 static bool
-find_leaf(const struct cli_args *a, const struct cli_reading *r,
-    struct wanted *w, struct error *err)
+find_any(const struct cli_reading *r, struct wanted *w, struct error *err)
 {
-	struct tile_fetch_options o = {.url = log_client_url(r->client)};
-	struct tile_fetch *f;
-	struct tiles *t = NULL;
-	bool ok;
+	const char *url = log_client_url(r->client);
+	struct error why = {0};
+	bool searched = find(r, w, &why);
 
-	if (!cli_timeout(a, &o.timeout_ms, err))
+	if (!searched && why.code != ERR_NOTFOUND && why.code != ERR_DENIED) {
+		*err = why;
 		return false;
-	f = tile_fetch_open(&o, err);
-	if (f)
-		t = tiles_open(f, err);
-	ok = t && look_through(r, t, w, err);
-	if (t)
-		tiles_close(t);
-	if (f)
-		tile_fetch_close(f);
-	return ok;
-}
-
-static bool
-find_any(const struct cli_args *a, const struct cli_reading *r,
-    struct wanted *w, struct error *err)
-{
-	if (!find(r, w, err) ||
-	    (w->count == 0 && w->digest.len == (size_t)2 * HASH_LEN &&
-		!find_leaf(a, r, w, err)))
+	}
+	if (w->count == 0 && w->digest.len == (size_t)2 * HASH_LEN &&
+	    !find_leaf(r, w, err))
 		return false;
-	return w->count > 0 ||
-	    error_reason(err, ERR_NOTFOUND, "no-entry",
-		"%s shows no entry whose signed digest this is (which does not "
-		"prove that there is none), nor is it the hash of one of the "
-		"%llu newest leaves",
-		log_client_url(r->client), (unsigned long long)LEAVES_MAX);
+	if (w->count > 0)
+		return true;
+	if (!searched)
+		return error_reason(err, ERR_NOTFOUND, "rejected",
+		    "%s has no look-up by digest (and the hash of one of its "
+		    "newest leaves it is not); give the index",
+		    url);
+	return error_reason(err, ERR_NOTFOUND, "no-entry",
+	    "%s shows no entry whose signed digest this is (which does not "
+	    "prove that there is none), nor is it the hash of one of the "
+	    "%llu newest leaves",
+	    url, (unsigned long long)LEAVES_MAX);
 }
 
 static bool
@@ -149,7 +139,7 @@ read_wanted(const struct cli_args *a, const struct cli_reading *r,
 
 	if (is_digest(word)) {
 		w->digest = word;
-		return find_any(a, r, w, err);
+		return find_any(r, w, err);
 	}
 	w->count = 1;
 	return decimal_parse(word, &w->indexes[0]) ||

@@ -160,6 +160,7 @@ cli_log_open(const struct cli_args *a, struct cli_log *out, struct error *err)
 	    (out->pins && !pins_read(out->pins, &pins, err)))
 		return false;
 	pin = pins_find(&pins, word);
+	out->witnessed = pin && pin->witnessed;
 	return open_client(a, pin ? pin->url : word, out, err) &&
 	    find_key(a, pin, out, err);
 }

@@ -89,37 +89,6 @@ checkpoint(struct cli_args *a, struct error *err)
 	return ok ? VERDICT_ACCEPTED : -1;
 }
 
-/* A tree whose root is known, and one before it that shall be. */
-static bool
-prove(struct cli_reading *r, uint64_t old_size, const struct checkpoint *known,
-    struct log_connection *out, struct error *err)
-{
-	AUTO(hasher) h = {0};
-	struct error why = {0};
-
-	if (old_size == known->size) {
-		out->old_root = known->root;
-		out->proof.len = 0;
-		return true;
-	}
-	if (!hasher_open(&h, err) ||
-	    !log_client_connection(r->client, old_size, known->size, out, err))
-		return false;
-	if (out->has_roots &&
-	    proof_verify_consistency(&h, old_size, known->size, &out->old_root,
-		&known->root, &out->proof, &why))
-		return hasher_ok(&h, err);
-	if (!out->has_roots)
-		return error_reason(err, ERR_SYNTAX, "server-error",
-		    "%s gives no roots beside its proof", r->key.name);
-	return error_reason(err,
-	    why.code == ERR_INTERNAL ? ERR_INTERNAL : ERR_BADSIG,
-	    "inconsistent",
-	    "%s is NOT consistent: its proof from %llu to %llu fails",
-	    r->key.name, (unsigned long long)old_size,
-	    (unsigned long long)known->size);
-}
-
 /* Old, new and the current tree: each proven to be a prefix of the next. */
 struct lineage {
 	struct checkpoint old, new, head;
@@ -179,24 +148,25 @@ read_sizes(const struct cli_args *a, struct lineage *l, struct error *err)
 		    "say two sizes of the tree, the smaller first: 1 or more"));
 }
 
-/* From the head back: an old root is proven by one that is known. */
+/* By the tiles under the head, which every log has: what another server of a
+ * proof says is not asked. */
 static bool
 trace(struct cli_reading *r, struct lineage *l, struct error *err)
 {
-	struct log_connection to_head, to_new;
+	AUTO(hasher) h = {0};
+	struct node_reader nodes = tiles_nodes(r->tiles);
 
 	if (l->new.size > l->head.size)
 		return error_reason(err, ERR_UNAVAILABLE, "not-published-yet",
 		    "%s has a tree of %llu only", r->key.name,
 		    (unsigned long long)l->head.size);
-	if (!prove(r, l->new.size, &l->head, &to_head, err))
-		return false;
-	l->new.root = to_head.old_root;
-	if (!prove(r, l->old.size, &l->new, &to_new, err))
-		return false;
-	l->old.root = to_new.old_root;
-	l->proof = to_new.proof;
-	return true;
+	return hasher_open(&h, err) &&
+	    tiles_head(r->tiles, l->head.size, &l->head.root, err) &&
+	    tiles_root(r->tiles, l->new.size, &l->new.root, err) &&
+	    tiles_root(r->tiles, l->old.size, &l->old.root, err) &&
+	    proof_consistency(
+		&h, &nodes, l->old.size, l->new.size, &l->proof, err) &&
+	    hasher_ok(&h, err);
 }
 
 static int
@@ -278,20 +248,13 @@ ask_key(struct trusting *t, struct error *err)
 static bool
 pin(struct trusting *t, struct error *err)
 {
-	struct pins_contact c = {
-	    .path = t->path,
-	    .key = &t->reading.key,
-	    .connection = cli_connection,
-	    .arg = t->reading.client,
-	};
-	unsigned timeout;
+	struct pins_contact c;
 
-	if (!cli_timeout(t->args, &timeout, err))
+	if (!cli_reading_connect(t->args, t->url, &t->reading, err))
 		return false;
-	t->reading.client = log_client_open(t->url, NULL, timeout, err);
-	return t->reading.client &&
-	    (t->vkey ? log_key_read(t->vkey, &t->reading.key, err)
-		     : ask_key(t, err)) &&
+	c = cli_contact(t->path, &t->reading.key, t->reading.client);
+	return (t->vkey ? log_key_read(t->vkey, &t->reading.key, err)
+			: ask_key(t, err)) &&
 	    cli_head_read(&t->reading, &t->head, err) &&
 	    pins_trust(&c, log_client_url(t->reading.client),
 		buf_bytes(&t->head.text), &t->sight, err);
@@ -385,7 +348,8 @@ put_pin_json(const struct pin *p, bool first, struct buf *out)
 	time_put(out, p->trusted);
 	buf_put_str(out, "\",\"seen\":\"");
 	time_put(out, p->seen);
-	buf_put_str(out, "\"}");
+	buf_printf(
+	    out, "\",\"witnessed\":%s}", p->witnessed ? "true" : "false");
 }
 
 static void
@@ -401,7 +365,9 @@ put_pin_text(const struct pin *p, struct buf *out)
 	time_put(out, p->seen);
 	buf_put_str(out, "\n  trusted      ");
 	time_put(out, p->trusted);
-	buf_put_u8(out, '\n');
+	buf_printf(out, "\n  witnesses    %s\n",
+	    p->witnessed ? "its checkpoints have been cosigned"
+			 : "none seen yet");
 }
 
 static int

@@ -153,8 +153,8 @@ main(int argc, char **argv)
 	/* What nobody could read was not done. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) &&
 	    code == VERDICT_ACCEPTED) {
-		(void)fputs("mtlog: standard output cannot be written to\n",
-		    stderr);
+		(void)fputs(
+		    "mtlog: standard output cannot be written to\n", stderr);
 		return VERDICT_LOCAL_IO;
 	}
 	return code;

@@ -114,6 +114,25 @@ take_key(struct cli_reading *r, const struct pin *p, const char *vkey,
 	return pins_same_key(p, &r->key, err);
 }
 
+bool
+cli_reading_connect(const struct cli_args *a, const char *url,
+    struct cli_reading *r, struct error *err)
+{
+	struct tile_fetch_options o = {0};
+	unsigned timeout;
+
+	if (!cli_timeout(a, &timeout, err))
+		return false;
+	r->client = log_client_open(url, NULL, timeout, err);
+	if (!r->client)
+		return false;
+	o.source = log_client_tiles(r->client);
+	r->fetch = tile_fetch_open(&o, err);
+	if (r->fetch)
+		r->tiles = tiles_open(r->fetch, err);
+	return r->tiles != NULL;
+}
+
 static bool
 find_log(const struct cli_args *a, struct cli_reading *r, struct error *err)
 {
@@ -121,17 +140,14 @@ find_log(const struct cli_args *a, struct cli_reading *r, struct error *err)
 	const char *word = cli_value(a, "--log");
 	const char *vkey = cli_value(a, "--vkey");
 	const struct pin *p;
-	unsigned timeout;
 
-	if (!cli_timeout(a, &timeout, err) ||
-	    !cli_pins_path(a, &r->pins, err) ||
+	if (!cli_pins_path(a, &r->pins, err) ||
 	    (r->pins && !pins_read(r->pins, &pins, err)))
 		return false;
 	p = choose(&pins, word, vkey != NULL, err);
 	if (err->code != ERR_NONE || !take_key(r, p, vkey, err))
 		return false;
-	r->client = log_client_open(p ? p->url : word, NULL, timeout, err);
-	return r->client != NULL;
+	return cli_reading_connect(a, p ? p->url : word, r, err);
 }
 
 bool
@@ -152,29 +168,38 @@ cli_reading_open(
 void
 cli_reading_close(struct cli_reading *r)
 {
+	tiles_close(r->tiles);
+	tile_fetch_close(r->fetch);
 	log_client_close(r->client);
 	cli_policy_close(r->policy);
 	free(r->pins);
 	*r = (struct cli_reading){0};
 }
 
-bool
-cli_connection(void *client, uint64_t old_size, uint64_t new_size,
+static bool
+connection(void *client, uint64_t old_size, uint64_t new_size,
     struct log_connection *out, struct error *err)
 {
 	return log_client_connection(client, old_size, new_size, out, err);
+}
+
+struct pins_contact
+cli_contact(const char *path, const struct vkey *key, struct log_client *client)
+{
+	return (struct pins_contact){
+	    .path = path,
+	    .key = key,
+	    .connection = connection,
+	    .arg = client,
+	    .tiles = log_client_tiles(client),
+	};
 }
 
 static bool
 saw(const char *pins, const struct vkey *key, struct log_client *client,
     struct bytes note, enum pins_sight *sight, struct error *err)
 {
-	struct pins_contact c = {
-	    .path = pins,
-	    .key = key,
-	    .connection = cli_connection,
-	    .arg = client,
-	};
+	struct pins_contact c = cli_contact(pins, key, client);
 
 	*sight = PINS_NOT_PINNED;
 	return !pins || pins_saw(&c, note, sight, err);
@@ -209,16 +234,13 @@ read_head(const struct cli_reading *r, struct cli_head *out,
 {
 	struct bytes text;
 
-	if (!log_client_get(r->client, "/checkpoint", &out->text, err))
-		return false;
-	text = buf_bytes(&out->text);
-	if (!note_parse(text, &out->note, err)) {
-		err->reason = "server-error";
+	if (!tile_fetch_checkpoint(r->fetch, &out->text, err))
 		return error_prefix(err, "%s", log_client_url(r->client));
-	}
+	text = buf_bytes(&out->text);
+	if (!note_parse(text, &out->note, err))
+		return false;
 	if (!checkpoint_open(text, &r->key, v, &out->now, err)) {
-		err->reason =
-		    err->code == ERR_SYNTAX ? "server-error" : "log-signature";
+		err->reason = "log-signature";
 		return false;
 	}
 	return saw(r->pins, &r->key, r->client, text, &out->sight, err) &&

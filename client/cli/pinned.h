@@ -5,6 +5,7 @@
 #include "client/cli/cli.h"
 #include "client/lib/log_client.h"
 #include "client/lib/pins.h"
+#include "client/lib/tiles.h"
 #include "core/policy/policy.h"
 
 /* The option of verbs that meet a log, for their tables. */
@@ -47,6 +48,8 @@ bool cli_make_folders(const char *path, struct error *err) MUST_USE;
 /* A log that is read. `{0}` is closed. */
 struct cli_reading {
 	struct log_client *client;
+	struct tile_fetch *fetch; /* by the client, and so */
+	struct tiles *tiles;	  /* in its time */
 	struct vkey key;
 	char *pins; /* the file; NULL: nothing is kept anywhere */
 	bool pinned;
@@ -60,6 +63,11 @@ struct cli_reading {
 bool cli_reading_open(const struct cli_args *a, struct cli_reading *out,
     struct error *err) MUST_USE;
 void cli_reading_close(struct cli_reading *r);
+
+/* cli_reading_connect is the part of cli_reading_open that opens client and
+ * tiles of the log at `url`. */
+bool cli_reading_connect(const struct cli_args *a, const char *url,
+    struct cli_reading *r, struct error *err) MUST_USE;
 
 /* A checkpoint as the log shows it. Release. */
 struct cli_head {
@@ -75,7 +83,7 @@ struct cli_head {
  * cli_head_read asks for the checkpoint: signed by the log, consistent with the
  * pin, which it may become, and then cosigned as --policy wants it (`*out` is
  * whole even where that alone fails: `judged`). ERR_* of pins_saw,
- * quorum_verify and log_client_get.
+ * quorum_verify and tile_fetch_checkpoint.
  */
 bool cli_head_read(const struct cli_reading *r, struct cli_head *out,
     struct error *err) MUST_USE;
@@ -93,8 +101,8 @@ const char *cli_sight_name(enum pins_sight s);
 bool cli_timeout(const struct cli_args *a, unsigned *out, struct error *err)
     MUST_USE;
 
-/* cli_connection is log_client_connection for a pins_contact. */
-bool cli_connection(void *client, uint64_t old_size, uint64_t new_size,
-    struct log_connection *out, struct error *err) MUST_USE;
+/* cli_contact asks `client` what the pins at `path` need to know. */
+struct pins_contact cli_contact(
+    const char *path, const struct vkey *key, struct log_client *client);
 
 #endif

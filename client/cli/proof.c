@@ -7,6 +7,7 @@
 #include "core/base/encoding.h"
 #include "core/base/json.h"
 #include "core/base/times.h"
+#include "core/tlog/entries.h"
 #include "io/file.h"
 
 #define OUTPUT_MAX (1u << 20)
@@ -71,13 +72,26 @@ read_leaf(const struct cli_args *a, uint64_t index, struct buf *leaf,
 		      : file_read(raw, leaf, err);
 }
 
-/* A proof without its signature being good would be a proof of little. */
+/*
+ * A proof without its signature being good would be a proof of little. But a
+ * leaf that was given as it is may be of a log of something else: it is proven
+ * to be there, and `*opaque`.
+ */
 static bool
-is_genuine(struct bytes leaf, struct key_verifier *v, struct error *err)
+is_genuine(
+    struct bytes leaf, struct key_verifier *v, bool *opaque, struct error *err)
 {
 	AUTO(entry) e = {0};
+	struct error why = {0};
 
-	return entry_parse(leaf, &e, err) && entry_verify(&e, v, err);
+	if (entry_parse(leaf, &e, &why)) {
+		*opaque = false;
+		return entry_verify(&e, v, err);
+	}
+	*opaque = *opaque && (why.code == ERR_SYNTAX || why.code == ERR_LIMIT);
+	if (!*opaque)
+		*err = why;
+	return *opaque;
 }
 
 static void
@@ -109,18 +123,23 @@ static bool
 verify_leaf(const struct cli_args *a, struct bytes text, struct proof_trust *t,
     struct error *err)
 {
-	AUTO(buf) leaf = BUF_INIT(ENTRY_LEAF_MAX);
+	AUTO(buf) leaf = BUF_INIT(ENTRY_MAX_LEN);
 	AUTO(buf) out = BUF_INIT(OUTPUT_MAX);
 	struct key_verifier *v = key_verifier_open(err);
 	struct tlog_proof p;
+	bool opaque = cli_value(a, "--leaf") != NULL;
 	bool ok = v && tlog_proof_parse(text, &p, err) &&
 	    read_leaf(a, p.index, &leaf, err) &&
-	    is_genuine(buf_bytes(&leaf), v, err) &&
+	    is_genuine(buf_bytes(&leaf), v, &opaque, err) &&
 	    proof_check(t, &p, buf_bytes(&leaf), v, err);
 
 	key_verifier_close(v);
 	if (!ok)
 		return false;
+	if (opaque)
+		(void)fputs("mtlog proof: the leaf is of no signature; that it "
+			    "is in the log is all that was verified\n",
+		    stderr);
 	put_verified(&p, t, cli_flag(a, "--json"), &out);
 	return buf_ok(&out, err) && cli_print(buf_bytes(&out), err);
 }

@@ -76,6 +76,8 @@ struct cli_log {
 	uint64_t wait_ms;	  /* --wait, for all entries together */
 	uint64_t waited_ms;	  /* of it */
 	bool no_witnesses;	  /* so the log says */
+	bool witnessed;		  /* so the pin remembers */
+	bool alone_said;	  /* that it has none: once is enough */
 	struct policy *witnesses; /* --witnesses; NULL: any */
 	unsigned uncosigned;	  /* proofs that were kept without a quorum */
 };

@@ -23,33 +23,9 @@ convinces(const struct evidence *e, struct hasher *h)
 	return ok;
 }
 
-static bool
-write_evidence(const char *folder, struct bytes text, struct hasher *h,
-    char **path, struct error *err)
-{
-	AUTO(buf) digits = BUF_INIT(2 * HASH_LEN);
-	struct hash digest;
-
-	sha256(h, text, &digest);
-	hex_put(&digits, hash_bytes(&digest));
-	if (!hasher_ok(h, err) || !buf_ok(&digits, err))
-		return false;
-	if (asprintf(path, "%s/fork-%.*s.evidence", folder, DIGITS,
-		(const char *)digits.ptr) < 0) {
-		*path = NULL;
-		return error_set(err, ERR_INTERNAL, "out of memory");
-	}
-	if (file_write(*path, text, 0644, err))
-		return true;
-	free(*path);
-	*path = NULL;
-	return false;
-}
-
 bool
-fork_keep(const struct fork *f, char **path, struct error *err)
+fork_said(const struct fork *f, struct buf *out, struct error *err)
 {
-	AUTO(buf) text = BUF_INIT(EVIDENCE_MAX_LEN);
 	AUTO(hasher) h = {0};
 	struct evidence e = {
 	    .key = *f->key,
@@ -58,16 +34,40 @@ fork_keep(const struct fork *f, char **path, struct error *err)
 	    .has_root = f->other != NULL,
 	};
 
-	*path = NULL;
 	if (f->other) {
 		e.root = f->other->old_root;
 		e.proof = f->other->proof;
 	}
 	if (!hasher_open(&h, err))
 		return false;
-	if (!convinces(&e, &h))
+	if (convinces(&e, &h))
+		evidence_format(&e, out);
+	return hasher_ok(&h, err) && buf_ok(out, err);
+}
+
+bool
+fork_write(
+    const char *folder, struct bytes evidence, char **path, struct error *err)
+{
+	AUTO(hasher) h = {0};
+	AUTO(buf) digits = BUF_INIT(2 * HASH_LEN);
+	struct hash digest;
+
+	*path = NULL;
+	if (!hasher_open(&h, err))
+		return false;
+	sha256(&h, evidence, &digest);
+	hex_put(&digits, hash_bytes(&digest));
+	if (!hasher_ok(&h, err) || !buf_ok(&digits, err))
+		return false;
+	if (asprintf(path, "%s/fork-%.*s.evidence", folder, DIGITS,
+		(const char *)digits.ptr) < 0) {
+		*path = NULL;
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	}
+	if (file_write(*path, evidence, 0644, err))
 		return true;
-	evidence_format(&e, &text);
-	return buf_ok(&text, err) &&
-	    write_evidence(f->folder, buf_bytes(&text), &h, path, err);
+	free(*path);
+	*path = NULL;
+	return false;
 }

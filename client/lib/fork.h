@@ -5,19 +5,26 @@
 #include "client/lib/log_client.h"
 
 /*
- * fork_keep writes evidence of a fork (core/tlog/evidence.h) into `folder`, as
- * fork-<16 hex digits of its SHA-256>.evidence: the log with `key` signed
- * both notes. Where their sizes differ `other` is what it says of the smaller
- * size in the larger tree; NULL: it says nothing. What would convince nobody is
- * not written: `*path` is then NULL, else malloc'd. ERR_INTERNAL; ERR_IO.
+ * The log with `key` signed both notes. Where their sizes differ `other` is what
+ * it says of the smaller size in the larger tree; NULL: it says nothing.
  */
 struct fork {
-	const char *folder;
 	const struct vkey *key;
 	struct bytes smaller, larger;
 	const struct log_connection *other;
 };
 
-bool fork_keep(const struct fork *f, char **path, struct error *err) MUST_USE;
+/* fork_said appends evidence (core/tlog/evidence.h) that the log forked by its
+ * own words; nothing where they would convince nobody. ERR_INTERNAL. */
+bool fork_said(const struct fork *f, struct buf *out, struct error *err)
+    MUST_USE;
+
+/*
+ * fork_write keeps evidence in `folder`, as fork-<16 hex digits of its
+ * SHA-256>.evidence; `*path` is malloc'd, NULL if it fails. ERR_INTERNAL,
+ * ERR_IO.
+ */
+bool fork_write(const char *folder, struct bytes evidence, char **path,
+    struct error *err) MUST_USE;
 
 #endif

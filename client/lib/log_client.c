@@ -102,6 +102,12 @@ refused(
 	for (char *p = shown; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
+	/* 204, 206 and such: it does not refuse, and gives nothing. */
+	if (a->status < 300)
+		return error_reason(err, ERR_UNAVAILABLE, "server-error",
+		    "%s answers with status %u, and not with what was asked "
+		    "for",
+		    c->url, a->status);
 	if (a->status >= 300 && a->status < 400)
 		return error_reason(err, ERR_UNAVAILABLE, "server-error",
 		    "%s sends us elsewhere (status %u), and we do not follow; "
@@ -128,6 +134,15 @@ full_url(
 	    error_set(err, ERR_USAGE, "the log's address is too long");
 }
 
+/* An answer without an end is the log's failure, whatever was asked. */
+static bool
+no_answer(struct error *err)
+{
+	if (err->code == ERR_LIMIT)
+		err->reason = "server-error";
+	return false;
+}
+
 bool
 log_client_get(
     struct log_client *c, const char *path, struct buf *out, struct error *err)
@@ -135,7 +150,7 @@ log_client_get(
 	struct http_answer a = {.body = BUF_INIT(out->limit)};
 	char url[URL_MAX];
 	bool ok = full_url(c, path, url, err) && limit_time(c, err) &&
-	    http_get(c->http, url, &a, err);
+	    (http_get(c->http, url, &a, err) || no_answer(err));
 
 	if (ok && a.status != 200)
 		ok = refused(c, &a, err);
@@ -158,6 +173,46 @@ wait_for(const struct log_client *c, unsigned seconds)
 	return true;
 }
 
+static bool
+get_file(void *arg, unsigned worker, const char *path, struct buf *out,
+    struct error *err)
+{
+	struct log_client *c = arg;
+	struct http_answer a = {.body = BUF_INIT(out->limit)};
+	char url[URL_MAX];
+	bool ok = full_url(c, path, url, err);
+
+	(void)worker;
+	do {
+		buf_clear(&a.body);
+		a.status = 0;
+		a.retry_after = 0;
+		ok = ok && limit_time(c, err) &&
+		    (http_get(c->http, url, &a, err) || no_answer(err));
+	} while (ok && (a.status == 503 || a.status == 429) &&
+	    wait_for(c, a.retry_after));
+	ok = ok && tile_fetch_answered(c->url, path, a.status, err);
+	if (ok)
+		buf_put(out, buf_bytes(&a.body));
+	buf_release(&a.body);
+	return ok && buf_ok(out, err);
+}
+
+bool
+log_client_silent(const struct error *why)
+{
+	return why->code == ERR_NOTFOUND || why->code == ERR_DENIED ||
+	    why->code == ERR_SYNTAX || why->code == ERR_LIMIT ||
+	    (why->code == ERR_UNAVAILABLE &&
+		strcmp(error_reason_name(why), "server-error") == 0);
+}
+
+struct tile_source
+log_client_tiles(struct log_client *c)
+{
+	return (struct tile_source){get_file, c};
+}
+
 bool
 log_client_post(struct log_client *c, const char *path, const char *type,
     struct bytes body, struct buf *out, struct error *err)
@@ -170,7 +225,8 @@ log_client_post(struct log_client *c, const char *path, const char *type,
 		buf_clear(&a.body);
 		a.status = 0;
 		ok = ok && limit_time(c, err) &&
-		    http_post(c->http, url, type, body, &a, err);
+		    (http_post(c->http, url, type, body, &a, err) ||
+			no_answer(err));
 	} while (ok && (a.status == 503 || a.status == 429) &&
 	    wait_for(c, a.retry_after));
 	if (ok && a.status != 200 && a.status != 201)
@@ -359,7 +415,7 @@ log_client_cosigned(struct log_client *c, uint64_t index, unsigned ms,
 	ok = full_url(c, path, url, err) && limit_time(c, err);
 	if (ok && ms < left)
 		http_limit(c->http, ms);
-	ok = ok && http_get(c->http, url, &a, err);
+	ok = ok && (http_get(c->http, url, &a, err) || no_answer(err));
 	out->retry_after = a.retry_after;
 	if (ok && a.status == 200) {
 		out->state = LOG_COSIGNED;

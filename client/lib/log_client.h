@@ -2,6 +2,7 @@
 #ifndef MTLOG_CLIENT_LIB_LOG_CLIENT_H
 #define MTLOG_CLIENT_LIB_LOG_CLIENT_H
 
+#include "client/lib/tile_fetch.h"
 #include "core/base/json.h"
 #include "core/model/bundle.h"
 #include "core/tlog/proof.h"
@@ -26,6 +27,18 @@ const char *log_client_url(const struct log_client *c);
  * `path` begins with '/'. */
 bool log_client_get(struct log_client *c, const char *path, struct buf *out,
     struct error *err) MUST_USE;
+
+/*
+ * log_client_tiles has what any C2SP log serves, /checkpoint and /tile/…,
+ * fetched by this client and within its time: for tile_fetch_open, whose
+ * worker 0 alone may ask. Statuses mean what they mean to tile_fetch_get.
+ */
+struct tile_source log_client_tiles(struct log_client *c);
+
+/* log_client_silent tells whether a failure means that the log was reached and
+ * gave no answer to what mtlogd alone answers: no such address, something else
+ * there, an error. Its tiles may say it yet. */
+bool log_client_silent(const struct error *why);
 
 /* log_client_post appends the body of a 200 or 201 to `out`. A busy log is
  * asked again while there is time: submitting twice is safe. */

@@ -6,6 +6,7 @@
 
 #include "client/lib/log_client.h"
 #include "client/lib/pins.h"
+#include "client/lib/tiles.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/reader.h"
@@ -71,12 +72,12 @@ address_of(const struct job *job, const struct pin *pin, struct bytes origin,
 		(int)origin.len, (const char *)origin.ptr);
 }
 
+/* `now` borrows from the note. */
 static bool
-fetch_checkpoint(
-    struct online *o, const char *path, uint64_t *size, struct error *err)
+fetch_checkpoint(struct online *o, const char *path, struct checkpoint *now,
+    struct error *err)
 {
 	AUTO(note) note = {0};
-	struct checkpoint now;
 
 	buf_release(&o->checkpoint);
 	buf_init(&o->checkpoint, NOTE_MAX_LEN);
@@ -84,43 +85,107 @@ fetch_checkpoint(
 		return false;
 	o->current.checkpoint = buf_bytes(&o->checkpoint);
 	if (!note_parse(o->current.checkpoint, &note, err) ||
-	    !checkpoint_parse(note.text, &now, err)) {
+	    !checkpoint_parse(note.text, now, err)) {
 		err->reason = "server-error";
 		return error_prefix(err, "%s", log_client_url(o->client));
 	}
-	*size = now.size;
 	return true;
 }
 
+static bool
+tiles_proof(struct online *o, const struct checkpoint *ours,
+    const struct checkpoint *now, struct hasher *h, struct error *err)
+{
+	struct tile_fetch_options from = {
+	    .source = log_client_tiles(o->client)};
+	struct tile_fetch *f = tile_fetch_open(&from, err);
+	struct tiles *t = f ? tiles_open(f, err) : NULL;
+	bool ok = t && tiles_head(t, now->size, &now->root, err);
+
+	if (ok) {
+		struct node_reader nodes = tiles_nodes(t);
+
+		ok = proof_consistency(
+		    h, &nodes, ours->size, now->size, &o->current.proof, err);
+	}
+	tiles_close(t);
+	tile_fetch_close(f);
+	return ok && hasher_ok(h, err);
+}
+
+/* Whether a log of the policy signed it. What nobody did, verify() refuses. */
+static bool
+is_signed(const struct online *o)
+{
+	const struct quorum *q = &o->policy->quorum;
+	struct error ignored = {0};
+	struct key_verifier *v = key_verifier_open(&ignored);
+	struct checkpoint c;
+	bool found = false;
+
+	for (size_t i = 0; v && !found && i < q->log_count; i++) {
+		struct error no = {0};
+
+		found = checkpoint_open(
+		    o->current.checkpoint, &q->logs[i].key, v, &c, &no);
+	}
+	key_verifier_close(v);
+	return found;
+}
+
 /*
- * The log's checkpoint today, and the way there from the bundle's. Witnesses
+ * The way from the bundle's tree to today's. Where the one that the log shows
+ * leads nowhere, its tiles show it: only they make it a fork, and verify()
+ * says so.
+ */
+static bool
+ask_proof(struct online *o, const struct checkpoint *ours,
+    const struct checkpoint *now, struct error *err)
+{
+	struct proof *p = &o->current.proof;
+	AUTO(hasher) h = {0};
+	struct error why = {0};
+	bool had =
+	    log_client_consistency(o->client, ours->size, now->size, p, &why);
+
+	if (!had && !log_client_silent(&why)) {
+		*err = why;
+		return false;
+	}
+	if (ours->size == now->size || !is_signed(o))
+		return true;
+	if (!hasher_open(&h, err))
+		return false;
+	if (had &&
+	    proof_verify_consistency(
+		&h, ours->size, now->size, &ours->root, &now->root, p, &why))
+		return hasher_ok(&h, err);
+	return tiles_proof(o, ours, now, &h, err);
+}
+
+/*
+ * The log's checkpoint today. Witnesses
  * follow behind: the bundle may be under a larger tree than the one that is
  * cosigned, which is no rollback if the log still shows what it has signed.
  */
 static bool
-ask_checkpoint(
-    struct online *o, const struct checkpoint *ours, struct error *err)
+ask_checkpoint(struct online *o, const struct checkpoint *ours,
+    struct checkpoint *now, struct error *err)
 {
 	struct error why = {0};
-	uint64_t size;
 
-	if (!fetch_checkpoint(o, "/checkpoint", &size, err))
+	if (!fetch_checkpoint(o, "/checkpoint", now, err))
 		return false;
-	if (size < ours->size &&
-	    !fetch_checkpoint(o, "/api/v1/checkpoint/signed", &size, &why)) {
+	if (now->size < ours->size &&
+	    !fetch_checkpoint(o, "/api/v1/checkpoint/signed", now, &why)) {
 		if (why.code != ERR_NOTFOUND && why.code != ERR_DENIED) {
 			*err = why;
 			return false;
 		}
 		/* It has no other, so the first one is its word. */
-		if (!fetch_checkpoint(o, "/checkpoint", &size, err))
-			return false;
+		return fetch_checkpoint(o, "/checkpoint", now, err);
 	}
-	/* A smaller one than ours needs no proof to be refused. */
-	if (size < ours->size)
-		return true;
-	return log_client_consistency(
-	    o->client, ours->size, size, &o->current.proof, err);
+	return true;
 }
 
 static bool
@@ -152,6 +217,7 @@ hold_to_pin(struct online *o, const struct job *job, const struct pin *pin,
 	    .path = job->pins,
 	    .connection = ask_connection,
 	    .arg = o->client,
+	    .tiles = log_client_tiles(o->client),
 	};
 	enum pins_sight sight;
 
@@ -167,6 +233,7 @@ ask(struct online *o, const struct job *job, const struct checkpoint *ours,
 {
 	AUTO(pins) pins = {0};
 	const struct pin *pin;
+	struct checkpoint now;
 	char *url;
 
 	if (job->pins && !pins_read(job->pins, &pins, err))
@@ -178,8 +245,10 @@ ask(struct online *o, const struct job *job, const struct checkpoint *ours,
 	    url, NULL, job->timeout_ms ? job->timeout_ms : JOB_TIMEOUT_MS, err);
 	free(url);
 	o->logged = true;
-	return o->client && ask_checkpoint(o, ours, err) &&
-	    hold_to_pin(o, job, pin, err);
+	/* A smaller one than ours needs no proof to be refused. */
+	return o->client && ask_checkpoint(o, ours, &now, err) &&
+	    hold_to_pin(o, job, pin, err) &&
+	    (now.size < ours->size || ask_proof(o, ours, &now, err));
 }
 
 static bool

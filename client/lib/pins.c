@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include "client/lib/fork.h"
+#include "client/lib/history.h"
 #include "core/base/cleanup.h"
+#include "core/tlog/cosignature.h"
+#include "core/tlog/evidence.h"
 #include "io/clock.h"
 
 #define ROUNDS 8 /* others that move the pin under us */
@@ -29,6 +32,7 @@ struct change {
 	const char *url;
 	const struct checkpoint *head; /* that `note` has */
 	struct bytes note;
+	bool witnessed; /* the note has the line of a witness */
 };
 
 static bool
@@ -42,6 +46,7 @@ apply(struct pin *p, const struct change *to, struct error *err)
 		p->root = to->head->root;
 		p->seen = (uint64_t)clock_wall_s();
 	}
+	p->witnessed = p->witnessed || to->witnessed;
 	return true;
 }
 
@@ -94,39 +99,34 @@ struct case_of {
 	struct bytes note;
 	const struct checkpoint *shown;
 	bool older; /* what is shown is the smaller one */
-	/* what the log says of the smaller size; has no roots: nothing */
-	struct log_connection said;
+	bool gone;  /* the last that was asked of the tiles: it is not there */
 };
 
-/* The evidence file; NULL: what there is would convince nobody. */
+/* `evidence`: empty if there is none. */
 static bool
-keep_evidence(const struct case_of *c, char **path, struct error *err)
+keep_evidence(const struct case_of *c, struct bytes evidence, char **path,
+    struct error *err)
 {
-	struct bytes pinned = bytes_str(c->pin->note);
-	const char *slash = strrchr(c->contact->path, '/');
-	char *folder = slash
-	    ? strndup(c->contact->path, (size_t)(slash - c->contact->path) + 1)
-	    : strdup(".");
-	struct fork f = {
-	    .folder = folder,
-	    .key = &c->pin->key,
-	    .smaller = c->older ? c->note : pinned,
-	    .larger = c->older ? pinned : c->note,
-	    .other = c->said.has_roots ? &c->said : NULL,
-	};
-	bool ok = folder ? fork_keep(&f, path, err)
-			 : error_set(err, ERR_INTERNAL, "out of memory");
+	const char *pins = c->contact->path, *slash = strrchr(pins, '/');
+	/* The root is a slash. */
+	size_t len = slash > pins ? (size_t)(slash - pins) : 1;
+	char *folder = slash ? strndup(pins, len) : strdup(".");
+	bool ok = folder || error_set(err, ERR_INTERNAL, "out of memory");
 
+	*path = NULL;
+	ok = ok &&
+	    (evidence.len == 0 || fork_write(folder, evidence, path, err));
 	free(folder);
 	return ok;
 }
 
 static bool
-cry(const struct case_of *c, const char *what, struct error *err)
+cry(const struct case_of *c, const char *what, struct bytes evidence,
+    struct error *err)
 {
 	struct error why = {0};
 	char *path = NULL;
-	bool kept = keep_evidence(c, &path, &why);
+	bool kept = keep_evidence(c, evidence, &path, &why);
 
 	(void)error_reason(err, ERR_BADSIG, "inconsistent",
 	    "%s %s: it showed a tree of %llu before and one of %llu now. The "
@@ -143,78 +143,166 @@ cry(const struct case_of *c, const char *what, struct error *err)
 	return false;
 }
 
-/* Between an empty tree and any other there is nothing to prove. */
+/* The tiles, and whether they were there. */
 static bool
-empty_is_empty(const struct case_of *c, struct error *err)
+get_tile(void *arg, unsigned worker, const char *path, struct buf *out,
+    struct error *err)
 {
-	const struct hash *root =
-	    c->pin->size == 0 ? &c->pin->root : &c->shown->root;
-	struct hash empty;
+	struct case_of *c = arg;
+	const struct tile_source *from = &c->contact->tiles;
+	struct error why = {0};
 
-	merkle_empty_root(&empty);
-	return hash_equal(root, &empty) ||
-	    cry(c, "FORKED (an empty tree has a root of its own)", err);
+	if (from->get(from->arg, worker, path, out, &why))
+		return true;
+	c->gone = why.code == ERR_NOTFOUND;
+	if (err->code == ERR_NONE)
+		*err = why;
+	return false;
 }
 
-/*
- * No proof from the pin to a larger tree: nothing is known. None from a smaller
- * tree to the pin: the log takes back what it signed.
- */
+/* `said`: why the log gave no proof; of no code: it gave one that fails. */
 static bool
-no_proof(const struct case_of *c, const struct error *why, struct error *err)
+untold(const struct case_of *c, const struct error *said,
+    const struct error *why, struct error *err)
 {
-	if (why->code != ERR_NOTFOUND && why->code != ERR_DENIED) {
+	if (why->code == ERR_INTERNAL || why->code == ERR_BADSIG ||
+	    why->code == ERR_SYNTAX ||
+	    (why->code == ERR_UNAVAILABLE &&
+		strcmp(error_reason_name(why), "server-error") != 0)) {
 		*err = *why;
 		return false;
 	}
-	if (c->older)
-		return cry(c, "WENT BACK", err);
+	/* It takes back what it signed: that much is known of a plain "no". */
+	if (c->older && c->gone &&
+	    (said->code == ERR_NOTFOUND || said->code == ERR_DENIED))
+		return cry(c, "WENT BACK", (struct bytes){0}, err);
 	return error_reason(err, ERR_UNAVAILABLE, "server-error",
-	    "%s does not prove that its tree of %llu has grown from the one of "
-	    "%llu that was seen before (%s)",
+	    "%s does not prove that its tree of %llu and the one of %llu that "
+	    "was seen before are of one history (%s; %s)",
 	    origin_of(c->pin), (unsigned long long)c->shown->size,
-	    (unsigned long long)c->pin->size, why->text);
+	    (unsigned long long)c->pin->size,
+	    said->code == ERR_NONE ? "its proof fails" : said->text, why->text);
+}
+
+static bool
+ask_tiles(struct case_of *c, struct history *h, struct error *err)
+{
+	struct tile_fetch_options o = {.source = {get_tile, c}};
+	struct tile_fetch *f;
+	struct tiles *t = NULL;
+	bool ok;
+
+	if (!c->contact->tiles.get)
+		return error_reason(err, ERR_UNAVAILABLE, "server-error",
+		    "there are no tiles to ask");
+	f = tile_fetch_open(&o, err);
+	if (f)
+		t = tiles_open(f, err);
+	ok = t && history_compare(t, h, err);
+	tiles_close(t);
+	tile_fetch_close(f);
+	return ok;
+}
+
+/* What the two trees are to each other, by what they consist of. `tiles`: they
+ * differ in size, and neither is empty. */
+static bool
+one_history(
+    struct case_of *c, bool tiles, const struct error *said, struct error *err)
+{
+	struct history h = {
+	    .log = &c->pin->key,
+	    .heads = {{bytes_str(c->pin->note), c->pin->size, c->pin->root},
+		{c->note, c->shown->size, c->shown->root}},
+	    .evidence = BUF_INIT(EVIDENCE_MAX_LEN),
+	};
+	struct error why = {0};
+	bool told =
+	    tiles ? ask_tiles(c, &h, &why) : history_compare(NULL, &h, &why);
+	bool ok = told && h.one;
+
+	if (!told)
+		(void)untold(c, said, &why, err);
+	else if (!h.one)
+		(void)cry(c, "FORKED", buf_bytes(&h.evidence), err);
+	buf_release(&h.evidence);
+	return ok;
+}
+
+/* What the log says of the smaller size in the larger tree may be a fork in its
+ * own words: it leads there, and from another root than was signed. */
+static bool
+denies(const struct case_of *c, const struct log_connection *said,
+    struct error *err)
+{
+	AUTO(buf) evidence = BUF_INIT(EVIDENCE_MAX_LEN);
+	struct bytes pinned = bytes_str(c->pin->note);
+	struct fork f = {
+	    .key = &c->pin->key,
+	    .smaller = c->older ? c->note : pinned,
+	    .larger = c->older ? pinned : c->note,
+	    .other = said->has_roots ? said : NULL,
+	};
+
+	return fork_said(&f, &evidence, err) &&
+	    (evidence.len == 0 || cry(c, "FORKED", buf_bytes(&evidence), err));
 }
 
 /* The proof counts from the roots that are signed, not from those that the log
  * says beside it: these may be what it has instead. */
 static bool
-lead_over(struct case_of *c, struct error *err)
+proof_holds(const struct case_of *c, const struct log_connection *said,
+    bool *holds, struct error *err)
 {
 	AUTO(hasher) h = {0};
 	const struct hash *roots[2] = {&c->pin->root, &c->shown->root};
 	uint64_t sizes[2] = {c->pin->size, c->shown->size};
 	struct error why = {0};
 
-	if (sizes[0] == 0 || sizes[1] == 0)
-		return empty_is_empty(c, err);
 	if (!hasher_open(&h, err))
 		return false;
+	*holds = proof_verify_consistency(&h, sizes[c->older], sizes[!c->older],
+	    roots[c->older], roots[!c->older], &said->proof, &why);
+	return hasher_ok(&h, err) &&
+	    (why.code != ERR_INTERNAL ||
+		error_set(err, ERR_INTERNAL, "%s", why.text));
+}
+
+/* Sizes that differ, of trees that are not empty. */
+static bool
+lead_over(struct case_of *c, struct error *err)
+{
+	const uint64_t sizes[2] = {c->pin->size, c->shown->size};
+	struct log_connection said = {0};
+	struct error why = {0};
+	bool holds;
+
 	if (!c->contact->connection(c->contact->arg, sizes[c->older],
-		sizes[!c->older], &c->said, &why)) {
-		c->said.has_roots = false;
-		return no_proof(c, &why, err);
-	}
-	if (proof_verify_consistency(&h, sizes[c->older], sizes[!c->older],
-		roots[c->older], roots[!c->older], &c->said.proof, &why))
-		return hasher_ok(&h, err);
-	if (why.code == ERR_INTERNAL || !hasher_ok(&h, err)) {
-		(void)error_set(err, ERR_INTERNAL, "%s", why.text);
+		sizes[!c->older], &said, &why)) {
+		/* Who is not to be reached has no tiles, either. */
+		if (log_client_silent(&why))
+			return one_history(c, true, &why, err);
+		*err = why;
 		return false;
 	}
-	return cry(c, "FORKED", err);
+	if (!proof_holds(c, &said, &holds, err))
+		return false;
+	if (holds)
+		return true;
+	return denies(c, &said, err) && one_history(c, true, &why, err);
 }
 
 static bool
 compare(struct case_of *c, enum pins_sight *out, struct error *err)
 {
-	if (c->shown->size == c->pin->size) {
-		*out = PINS_SAME;
-		return hash_equal(&c->shown->root, &c->pin->root) ||
-		    cry(c, "FORKED", err);
-	}
+	const struct error none = {0};
+
 	c->older = c->shown->size < c->pin->size;
-	*out = c->older ? PINS_OLDER : PINS_LARGER;
+	*out = c->older			     ? PINS_OLDER
+	    : c->shown->size == c->pin->size ? PINS_SAME
+					     : PINS_LARGER;
+	if (*out == PINS_SAME || c->shown->size == 0 || c->pin->size == 0)
+		return one_history(c, false, &none, err);
 	return lead_over(c, err);
 }
 
@@ -250,6 +338,31 @@ open_note(const struct pins_contact *c, struct bytes note,
 	return ok;
 }
 
+bool
+pins_cosigned(const struct note *n, const struct vkey *log)
+{
+	for (size_t i = 0; i < n->signature_count; i++) {
+		const struct note_signature *s = &n->signatures[i];
+
+		if ((s->signature.len == COSIGNATURE_ED25519_LEN ||
+			s->signature.len == COSIGNATURE_MLDSA44_LEN) &&
+		    (s->key_id != log->key_id ||
+			!bytes_equal(s->name, vkey_name(log))))
+			return true;
+	}
+	return false;
+}
+
+/* open_note has parsed it. */
+static bool
+is_witnessed(const struct pins_contact *c, struct bytes note)
+{
+	AUTO(note) n = {0};
+	struct error ignored = {0};
+
+	return note_parse(note, &n, &ignored) && pins_cosigned(&n, c->key);
+}
+
 /* One look at the pins as they are now. `*again`: they have changed since. */
 static bool
 look(const struct pins_contact *c, const struct checkpoint *shown,
@@ -274,19 +387,21 @@ look(const struct pins_contact *c, const struct checkpoint *shown,
 	if (to->url && strcmp(to->url, p->url) == 0)
 		change.url = NULL;
 	change.head = *out == PINS_LARGER ? shown : NULL;
-	if (!change.url && !change.head)
+	change.witnessed = to->witnessed && !p->witnessed;
+	if (!change.url && !change.head && !change.witnessed)
 		return true;
 	return change_pin(c->path, p, &change, again, err);
 }
 
 static bool
-look_until(const struct pins_contact *c, const struct change *to,
+look_until(const struct pins_contact *c, struct change *to,
     enum pins_sight *out, struct error *err)
 {
 	struct checkpoint shown;
 
 	if (!open_note(c, to->note, &shown, err))
 		return false;
+	to->witnessed = is_witnessed(c, to->note);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		bool again;
 
@@ -318,6 +433,7 @@ add(const struct pins_contact *c, const char *url, struct bytes note,
 
 	if (!open_note(c, note, &head, err))
 		return false;
+	to.witnessed = is_witnessed(c, note);
 	if (pins->count == PINS_MAX)
 		return error_set(
 		    err, ERR_LIMIT, "%d logs are pinned already", PINS_MAX);

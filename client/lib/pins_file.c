@@ -70,6 +70,8 @@ read_pin(const json_t *from, struct key_verifier *v, struct pin *out,
 	    !json_decimal(json_object_get(from, "trusted"), &out->trusted) ||
 	    !json_decimal(json_object_get(from, "seen"), &out->seen))
 		return error_set(err, ERR_SYNTAX, "a member is missing");
+	/* Who wrote the file may not have known of it. */
+	out->witnessed = json_is_true(json_object_get(from, "witnessed"));
 	return vkey_parse(json_text(vkey), &out->key, err) &&
 	    read_note(out, v, err);
 }
@@ -178,9 +180,10 @@ pin_json(const struct pin *p)
 	(void)snprintf(
 	    trusted, sizeof(trusted), "%llu", (unsigned long long)p->trusted);
 	(void)snprintf(seen, sizeof(seen), "%llu", (unsigned long long)p->seen);
-	return json_pack("{s:s#,s:s,s:s,s:s,s:s}", "vkey",
+	return json_pack("{s:s#,s:s,s:s,s:s,s:s,s:b}", "vkey",
 	    (const char *)vkey.ptr, vkey.len, "url", p->url, "checkpoint",
-	    p->note, "trusted", trusted, "seen", seen);
+	    p->note, "trusted", trusted, "seen", seen, "witnessed",
+	    p->witnessed);
 }
 
 bool

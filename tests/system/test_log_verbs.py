@@ -113,9 +113,10 @@ class Lying:
         self.http.asked.clear()
 
     def rules(self, **rules):
-        """Only these: checkpoint=, consistency=, all=."""
+        """Only these: checkpoint=, consistency=, tile=, api=, all=."""
         self.honest()
-        paths = {"checkpoint": "/checkpoint", "consistency": "/api/v1/proof/consistency/", "all": "/"}
+        paths = {"checkpoint": "/checkpoint", "consistency": "/api/v1/proof/consistency/", "tile": "/tile/",
+                 "api": "/api/", "all": "/"}
         for name, rule in rules.items():
             self.http.rules[paths[name]] = rule
 
@@ -233,23 +234,14 @@ def looking(root, server, proxy):
     run("log", "consistency", "0", "2", "--pins", pins, expect=2)
     run("log", "consistency", "1", "x", "--pins", pins, expect=2)
     run("log", "consistency", "1", str(size + 1), "--pins", pins, expect=33)
-    # A proof or a root that is not so.
-
-    def flipped(name):
-        def change(data):
-            answer = json.loads(data)
-            if name == "hashes":
-                answer["hashes"][0] = t.b64(EMPTY)
-            else:
-                answer[name] = t.b64(EMPTY)
-            return json.dumps(answer).encode()
-        return change
-    for name in ("hashes", "oldRootHash"):
-        proxy.honest()
-        proxy.http.changes["/api/v1/proof/consistency/"] = flipped(name)
-        run("log", "consistency", "3", "5", "--pins", pins, expect=20)
-    proxy.rules(consistency=fixed("{}"))
-    run("log", "consistency", "3", "5", "--pins", pins, expect=32)
+    # The tiles say it, and nobody else is asked.
+    proxy.rules(consistency=fixed("<html>"))
+    asked("log", "consistency", "3", "5", "--pins", pins)
+    t.check(not any("/api/" in path for path in proxy.http.asked), f"{proxy.http.asked}")
+    for what, expect, rule in (("wrong", 21, fixed(EMPTY * size)), ("cut", 21, fixed(EMPTY)), ("none", 32, fixed("", 404)),
+                               ("busy", 31, fixed("", 503)), ("nonsense", 21, fixed("<html>"))):
+        proxy.rules(tile=rule)
+        run("log", "consistency", "3", "5", "--pins", pins, "--timeout", "3000", expect=expect)
     proxy.honest()
 
 
@@ -280,32 +272,46 @@ def growing(root, server, proxy, signer):
     lie = hashlib.sha256(b"lie").digest()
     # forks
     refused("fork", 20, "FORKED", checkpoint=fixed(proxy.sign(new_size, lie)))
-    refused("fork, larger", 20, "FORKED", checkpoint=fixed(proxy.sign(new_size + 1, lie)),
-            consistency=fixed(json.dumps({"hashes": [t.b64(lie)]})))
-    refused("fork, smaller", 20, "FORKED", checkpoint=fixed(proxy.sign(old_size, lie)))
-    refused("a tree of nothing with a root", 20, "FORKED", checkpoint=fixed(proxy.sign(0, lie)))
+    refused("fork, smaller", 20, "FORKED", "evidence for everybody", checkpoint=fixed(proxy.sign(old_size, lie)))
+    refused("fork, smaller, by its tiles", 20, "FORKED", "evidence for everybody",
+            checkpoint=fixed(proxy.sign(old_size, lie)), consistency=fixed("{}", 404))
+    refused("a tree of nothing with a root", 20, "FORKED", "evidence for everybody",
+            checkpoint=fixed(proxy.sign(0, lie)))
     proxy.rules(checkpoint=fixed(proxy.sign(new_size, lie)))
     said = run(*info, expect=20)
     says(said, "evidence for everybody: ")
     path = said.split("evidence for everybody: ")[1].strip()
-    t.check(os.path.dirname(path) == root, f"beside the pins: {path}")
+    t.check(os.path.dirname(path) == root and "//" not in path, f"beside the pins: {path}")
     says(run("inspect", path), "fork", t.ORIGIN)
     proxy.honest()
-    # rollback: an old checkpoint, and no way from it
-    refused("rollback", 20, "WENT BACK", checkpoint=fixed(old_note), consistency=fixed("{}", 404))
-    # wrong proofs for honest trees
+    # A head that nothing is shown of is no proof of anything.
+    refused("a larger head alone", 32, "does not prove", checkpoint=fixed(proxy.sign(new_size + 1, lie)),
+            consistency=fixed(json.dumps({"hashes": [t.b64(lie)]})))
+    # rollback: an old checkpoint, and "no" to everything that was signed since
+    refused("rollback", 20, "WENT BACK", checkpoint=fixed(old_note), consistency=fixed("{}", 404),
+            tile=fixed("{}", 404))
+    refused("no word of it", 32, checkpoint=fixed(old_note), consistency=fixed("{}", 500), tile=fixed("{}", 404))
+    # but an old one whose continuation is there is none
+    proxy.rules(checkpoint=fixed(old_note), consistency=fixed("{}", 404))
+    t.check(asked(*info)["sight"] == "older", "by the tiles")
+    # Wrong proofs between honest trees: the tiles prove them, or nobody does.
+    wrong = {"a proof": json.dumps({"hashes": [t.b64(lie)] * 3}), "no hashes": '{"hashes":[]}', "a page": "<html>",
+             "too many": json.dumps({"hashes": [t.b64(lie)] * 64}), "endless": "x" * 300000,
+             "roots of its own": json.dumps({"hashes": [t.b64(lie)], "oldRootHash": t.b64(lie), "newRootHash": t.b64(lie)})}
+    for what, text in wrong.items():
+        proxy.rules(checkpoint=fixed(old_note), consistency=fixed(text))
+        t.check(asked(*info)["sight"] == "older", f"{what} of the past")
+        submit(server, signer, f"and on with {what}", 1)
+        rules = {"consistency": fixed(text)}
+        refused(f"{what}, wrong tiles", 21, tile=fixed(EMPTY * (server.checkpoint()[0] % 256)), **rules)
+        refused(f"{what}, no tiles", 32, "does not prove", tile=fixed("{}", 404), **rules)
+        refused(f"{what}, busy", 31, tile=fixed("{}", 503), **rules)
+        proxy.rules(**rules)
+        t.check(asked(*info)["sight"] == "larger", f"{what}: the tiles show that it has grown")
     submit(server, signer, "and on", 2)
-    refused("wrong proof", 20, "FORKED", consistency=fixed(json.dumps({"hashes": [t.b64(lie)] * 3})))
-    refused("no hashes", 20, "FORKED", consistency=fixed('{"hashes":[]}'))
-    refused("wrong proof of the past", 20, "FORKED", checkpoint=fixed(old_note),
-            consistency=fixed(json.dumps({"hashes": [t.b64(lie)] * 3})))
     # answers that are none prove nothing
-    refused("nonsense for a proof", 32, "no consistency proof", consistency=fixed("<html>"))
-    refused("too many hashes", 32, consistency=fixed(json.dumps({"hashes": [t.b64(lie)] * 64})))
-    refused("no proof of growth", 32, "does not prove", consistency=fixed("{}", 404))
+    refused("no proof of growth", 32, "does not prove", consistency=fixed("{}", 404), tile=fixed("{}", 404))
     refused("a busy log", 31, consistency=fixed("{}", 503))
-    refused("nonsense for a checkpoint", 32, checkpoint=fixed("hello"))
-    refused("too long", 12, checkpoint=fixed("x" * 300000))
     refused("no signature", 16, checkpoint=fixed(proxy.sign(new_size, lie).replace(t.ORIGIN + " ", "other.example ")))
     refused("forged", 16, checkpoint=fixed(proxy.sign(new_size, lie).replace(t.b64(lie), t.b64(EMPTY))))
     refused("sent elsewhere", 32, "sends us elsewhere",
@@ -361,7 +367,11 @@ def getting(root, server, proxy, signer):
         proxy.honest()
     inside = honest["inclusionProof"]
     note = inside["checkpoint"]["envelope"]
-    refused("nothing", 32, "{}")
+    refused("nothing", 0, "{}")  # the tiles have it
+    for what, expect, rule in (("cut", 21, fixed("")), ("wrong", 21, fixed(b"\0\1x" * 200)), ("none", 32, fixed("", 404))):
+        proxy.rules(tile=rule, api=fixed("", 404))
+        run("get", str(index), "--pins", pins, expect=expect)
+    proxy.honest()
     refused("another entry", 15, other)
     refused("another index", 15, {**other, "logIndex": str(index), "inclusionProof": {**other["inclusionProof"], "logIndex": str(index)}})
     refused("another leaf", 15, {**honest, "canonicalizedBody": other["canonicalizedBody"]})
@@ -454,7 +464,7 @@ def proving(root, server, proxy, signer):
     run(*verify, "--leaf", leaf, write("flipped", flip(text, text.index("\n\n") - 10)), expect=15)
     run(*verify, "--leaf", leaf, write("forged", flip(text, len(text) - 20)), expect=16)
     run(*verify, "--leaf", leaf, write("cut", text[:40]), expect=12)
-    run(*verify, "--leaf", write("bad", "{}"), proof, expect=12)
+    run(*verify, "--leaf", write("bad", "{}"), proof, expect=15)
     run(*verify, "--leaf", at("missing"), proof, expect=40)
     run(*verify, "--bundle", submission, proof, expect=12)
     unlogged = at("unlogged.sig")
@@ -533,12 +543,34 @@ def cosigning(root, server, proxy):
         return "w.example" in envelope()
     # A log without witnesses, that says so or knows nothing of them.
     proxy.honest()
-    run(*publish, model)
+    says(run(*publish, model), "no witnesses", "it alone says")
+    t.check(not asked("log", "list", "--pins", pins)["logs"][0]["witnessed"], "none seen")
     t.check(not cosigned() and len([p for p in proxy.http.asked if p.endswith("/cosigned")]) == 1, "asked once")
     prove(lambda path: Cosigning.refusal("no-witnesses"))
-    run(*publish, "--again", model)
+    says(run(*publish, "--again", model), "it alone says")
+    t.check("it alone" not in run(*publish, "--again", "--wait", "0", model), "who does not wait is not told")
     says(run(*publish, "--again", "--witnesses", at("one"), model, expect=33), "no quorum of witnesses has cosigned")
     run(*publish, "--again", "--wait", "0", "--witnesses", at("one"), model, expect=2)
+    # The pin remembers a log that had witnesses, and takes no other word for it.
+    other = at("remembering")
+    run("log", "trust", vkey, proxy.url, "--pins", other)
+    remembering = ("publish", "--key", key, "--log", proxy.url, "--pins", other, "--name", "acme/m", "--yes", "--again")
+    run(*remembering, model)
+    proxy.rules(checkpoint=lambda path: (200, witness.cosign(server.get("/checkpoint")[2].decode())))
+    run("log", "info", "--pins", other)
+    t.check(asked("log", "list", "--pins", other)["logs"][0]["witnessed"], "seen")
+    says(run("log", "list", "--pins", other), "have been cosigned")
+    for what, answer in (("no witnesses", Cosigning.refusal("no-witnesses")), ("no such thing", (404, "<html>")),
+                         ("forbidden", (403, "{}"))):
+        prove(lambda path, answer=answer: answer)
+        says(run(*remembering, model, expect=33), "showed a cosigned checkpoint before")
+        t.check(asked("log", "list", "--pins", other)["logs"][0]["witnessed"], f"{what}: it stays")
+    prove(Cosigning(server, witness))
+    run(*remembering, model)
+    run("log", "forget", t.ORIGIN, "--pins", other)
+    proxy.honest()
+    run("log", "trust", vkey, proxy.url, "--pins", other)
+    says(run(*remembering, model), "it alone says")
     # At once; late; not in time, and completed later.
     there = Cosigning(server, witness)
     prove(there)
@@ -718,6 +750,17 @@ def verifying(root, server, proxy, signer):
         got = asked(*online, model, expect=expect)
         t.check(not got["accepted"] and got["code"] == expect, f"{what}: {got}")
         t.check(pin_of(pins) == (size, head.hex()), f"{what}: the pin stays")
+    # A wrong proof is no fork: the tiles have the right one, or nobody does.
+    for kept in (pins, at("nothing")):
+        words = [kept if word == pins else word for word in online]
+        for what, tile, expect in (("right tiles", None, 0), ("wrong tiles", fixed(EMPTY * size), 21),
+                                   ("no tiles", fixed("", 404), 32)):
+            rules = {"consistency": fixed(json.dumps({"hashes": [t.b64(lie)] * 3}))}
+            if tile:
+                rules["tile"] = tile
+            proxy.rules(**rules)
+            run(*words, model, expect=expect)
+    proxy.honest()
     # Witnesses follow behind: what they have cosigned may be older than the
     # bundle, which is no rollback where the log shows what it has signed.
     now, old = server.get("/checkpoint")[2].decode(), proxy.sign(1, t.leaf_hash(server_leaf(server, 0)))
@@ -740,6 +783,177 @@ def verifying(root, server, proxy, signer):
     t.check(proxy.http.asked == [], "offline is offline")
     proxy.honest()
     run(*online, model, expect=40)
+
+
+def no_checkpoint(root, server, proxy):
+    """What stands in a checkpoint's place and is none is the log's failure, to
+    whatever reads it: the same code for the same fault."""
+    at = lambda name: os.path.join(root, "no-checkpoint", name)
+    os.mkdir(os.path.join(root, "no-checkpoint"))
+    vkey = server.vkey.text
+    for name, text in (("policy", f"log {vkey}\nquorum none\nmtlog-policy 1\nsigner s key {t.b64(t.Signer().spki)}\nmodel *\n  signed-by s\n"),
+                       ("rules", "opaque\n")):
+        with open(at(name), "w") as f:
+            f.write(text)
+        os.chmod(at(name), 0o600)
+    run("log", "trust", vkey, proxy.url, "--pins", at("pins"))
+    size, head = server.checkpoint()
+    note = proxy.sign(size, head)
+    lie = hashlib.sha256(b"lie").digest()
+    verbs = {"log": ("log", "info", "--pins", at("pins")),
+             "audit": ("audit", "--log", vkey, "--url", proxy.url, "--search", "0"),
+             "monitor": ("monitor", "--log", vkey, "--url", proxy.url, "--state", at("monitor"), "--rules", at("rules"),
+                         "--once", "--new-only"),
+             "scan": ("scan", "--policy", at("policy"), "--log-url", proxy.url, "--state", at("scan"))}
+    faults = [("a page", 32, fixed("<html>")), ("nothing", 32, fixed("")), ("zeros", 32, fixed("\0" * 100)),
+              ("not UTF-8", 32, fixed(b"\xff" * 100)), ("no signatures", 32, fixed(note.partition("\n\n")[0] + "\n\n")),
+              ("a note of something else", 32, fixed(note.replace(f"\n{size}\n", "\nmany\n"))),
+              ("a size that is none", 32, fixed(note.replace(f"\n{size}\n", f"\n0{size}\n"))),
+              ("endless", 32, fixed("x" * 2000000)), ("204", 32, fixed("", 204)), ("206", 32, fixed(note[:9], 206)),
+              ("404", 32, fixed("", 404)), ("403", 32, fixed("", 403)), ("410", 32, fixed("", 410)),
+              ("401", 32, fixed("", 401)), ("500", 32, fixed("", 500)),
+              ("302", 32, fixed("", 302, {"Location": "/other"})), ("429", 31, fixed("", 429)), ("503", 31, fixed("", 503)),
+              # what is a checkpoint is judged, and not called broken
+              ("forged", 16, fixed(note.replace(t.b64(head), t.b64(lie)))),
+              ("unsigned", 16, fixed(note.replace(f"{t.ORIGIN} ", "other.example ")))]
+    for what, expect, rule in faults:
+        proxy.rules(checkpoint=rule)
+        for verb, words in verbs.items():
+            p = subprocess.run([MTLOG, *words, "--timeout", "1000"], capture_output=True, text=True, timeout=60)
+            t.check(p.returncode == expect, f"{what}: mtlog {verb}: {p.returncode}, not {expect}: {p.stdout}{p.stderr}")
+    proxy.honest()
+    for verb, words in verbs.items():
+        run(*words)
+
+
+def tiles_alone(root, server, proxy):
+    """A log that has tiles and nothing else (c2sp.org/tlog-tiles)."""
+    pins = os.path.join(root, "tiles-alone.json")
+    alone = {"api": fixed("<!DOCTYPE html>", 404)}
+    rules = lambda **more: (proxy.rules(**more), proxy.http.rules.update({"/api/": alone["api"],
+                                                                         "/.well-known/": alone["api"]}))
+    old = server.get("/checkpoint")[2].decode()
+    rules()
+    run("log", "trust", server.vkey.text, proxy.url, "--pins", pins)
+    submit(server, t.Signer(), "tiles alone", 3)
+    t.check(asked("log", "info", "--pins", pins)["sight"] == "larger", "grown, by its tiles")
+    size, head = server.checkpoint()
+    t.check(pin_of(pins) == (size, head.hex()), "pinned")
+    rules(checkpoint=fixed(old))
+    t.check(asked("log", "checkpoint", "--pins", pins)["sight"] == "older", "an old checkpoint is no crime")
+    rules()
+    t.check(asked("log", "consistency", "2", str(size), "--pins", pins)["consistent"], "consistency")
+    leaf = server_leaf(server, 4)
+    got = asked("get", "4", "--pins", pins)
+    t.check(base64.b64decode(got["canonicalizedBody"]) == leaf and got["size"] == str(size), f"{got}")
+    proof = [base64.b64decode(h) for h in got["hashes"]]
+    t.check(t.inclusion_root(4, size, t.leaf_hash(leaf), proof) == head, "its proof")
+    t.check(asked("get", got["leafHash"], "--pins", pins) == got, "by the hash of its leaf")
+    says(run("get", got["digest"].split(":")[1], "--pins", pins, expect=43), "no look-up by digest", "give the index")
+    says(run("get", "00" * 48, "--pins", pins, expect=43), "no look-up by digest")
+    run("get", str(size), "--pins", pins, expect=15)
+    out, at = os.path.join(root, "tiles-alone.tlog-proof"), os.path.join(root, "tiles-alone.leaf")
+    run("proof", "export", "--index", "4", "--pins", pins, "--output", out)
+    with open(at, "wb") as f:
+        f.write(leaf)
+    run("proof", "verify", "--vkey", server.vkey.text, "--leaf", at, out)
+    run("proof", "export", "--index", str(size), "--pins", pins, expect=15)
+    # The same fork that its own API would have shown.
+    lie = hashlib.sha256(b"lie").digest()
+    rules(checkpoint=fixed(proxy.sign(size - 1, lie)))
+    said = run("log", "info", "--pins", pins, expect=20)
+    says(said, "FORKED", "evidence for everybody: ")
+    says(run("inspect", said.split("evidence for everybody: ")[1].strip()), "fork", t.ORIGIN)
+    # A larger tree of another past, of which it shows everything.
+    leaves = [t.leaf_hash(server_leaf(server, i)) for i in range(size)]
+    fork = [leaves[1], leaves[0], *leaves[2:], lie]
+    rules(checkpoint=fixed(proxy.sign(len(fork), t.root_of(fork))), tile=lambda path: (200, b"".join(fork), {}))
+    said = run("log", "info", "--pins", pins, expect=20)
+    says(said, "FORKED", "evidence for everybody: ")
+    says(run("inspect", said.split("evidence for everybody: ")[1].strip()), "fork", t.ORIGIN)
+    t.check(pin_of(pins) == (size, head.hex()), "the pin stays")
+    proxy.honest()
+
+
+def tessera(root):
+    """A log that the Go tessera library wrote, as a folder of files; what is in
+    it is no signature."""
+    folder = os.path.join(os.environ.get("MTLOG_VECTORS") or
+                          os.path.join(os.path.dirname(__file__), "..", "..", "..", "shared", "vectors"), "tessera-log")
+    if not os.path.isdir(folder):
+        print("tessera: skipped, no public vectors")
+        return
+    vkey = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
+
+    def serve(path):
+        name = os.path.join(folder, f"checkpoint.{size}" if path == "/checkpoint" else path.lstrip("/"))
+        if not os.path.isfile(name):
+            return 404, "no such file"
+        with open(name, "rb") as f:
+            return 200, f.read()
+    pins = os.path.join(root, "tessera.json")
+    with t.Server().init() as behind, Lying(behind) as proxy:
+        proxy.rules(all=serve)
+        size = 4
+        run("log", "trust", vkey, proxy.url, "--pins", pins)
+        size = 8
+        t.check(asked("log", "info", "--pins", pins)["sight"] == "larger", "it has grown")
+        size = 2
+        t.check(asked("log", "info", "--pins", pins)["sight"] == "older", "and is not accused of what it was")
+        size = 14
+        got = asked("get", "3", "--pins", pins)
+        t.check(base64.b64decode(got["canonicalizedBody"]) == b"four" and got["digest"] is None and got["size"] == "14",
+                f"{got}")
+        says(run("get", "3", "--pins", pins), "4 bytes, of no signature")
+        t.check(run("get", "--raw", "3", "--pins", pins) == "four", "its bytes")
+        out, leaf = os.path.join(root, "tessera.tlog-proof"), os.path.join(root, "tessera.leaf")
+        run("proof", "export", "--index", "3", "--pins", pins, "--output", out)
+        with open(leaf, "w") as f:
+            f.write("four")
+        says(run("proof", "verify", "--vkey", vkey, "--leaf", leaf, out), "of no signature", "entry 3 of")
+        with open(leaf, "w") as f:
+            f.write("five")
+        run("proof", "verify", "--vkey", vkey, "--leaf", leaf, out, expect=15)
+        run("get", "14", "--pins", pins, expect=15)
+        got = asked("log", "consistency", "3", "9", "--pins", pins)
+        t.check(got["consistent"] and got["head"]["size"] == "14", f"{got}")
+        size = 0
+        t.check(asked("log", "info", "--pins", pins)["sight"] == "older", "the empty tree")
+
+
+def closed(root, server):
+    """What has no place to say what it found has not said it, and puts it
+    nowhere else."""
+    pins, rules, state = (os.path.join(root, "closed" + x) for x in (".json", ".rules", ".state"))
+    url, vkey, signer = f"http://127.0.0.1:{server.port}", server.vkey.text, t.Signer()
+    run("log", "trust", vkey, url, "--pins", pins)
+    with open(rules, "w") as f:
+        f.write(f"signer sha256:{hashlib.sha256(signer.spki).hexdigest()}\n")
+    read = ("--log", url, "--vkey", vkey)
+    verbs = [("log", "info", "--pins", pins), ("log", "list", "--pins", pins), ("log", "checkpoint", "--pins", pins),
+             ("log", "consistency", "1", "3", "--pins", pins), ("get", "0", *read), ("get", "--raw", "0", *read),
+             ("proof", "export", "--index", "0", *read), ("audit", "--log", vkey, "--url", url), ("--version",), ("help",),
+             ("--help",), ("log", "--help"), ("help", "exit-codes"), ("completion", "bash")]
+    for words in verbs:
+        for redirect in (">&-", ">/dev/full", "<&- >&-", "<&- >&- 2>&-", ">&- 2>&-"):
+            p = subprocess.run(["/bin/sh", "-c", f'"$@" {redirect}', "sh", MTLOG, *words], capture_output=True, timeout=60)
+            t.check(p.returncode == 40 and not p.stdout, f"mtlog {' '.join(words)} {redirect}: {p.returncode} {p.stdout}")
+        for redirect in ("<&-", "2>&-", "<&- 2>&-"):
+            p = subprocess.run(["/bin/sh", "-c", f'"$@" {redirect}', "sh", MTLOG, *words], capture_output=True, timeout=60)
+            t.check(p.returncode == 0 and p.stdout, f"mtlog {' '.join(words)} {redirect}: {p.returncode}")
+    monitor = (MTLOG, "monitor", "--log", vkey, "--url", url, "--state", state, "--rules", rules, "--once", "--json")
+    subprocess.run(monitor, capture_output=True, timeout=60)
+    for i, redirect in enumerate((">&-", "<&- >&-", "<&- >&- 2>&-", ">/dev/full")):
+        submit(server, signer, f"closed {i}", 2)
+        p = subprocess.run(["/bin/sh", "-c", f'"$@" {redirect}', "sh", *monitor], capture_output=True, timeout=60)
+        t.check(p.returncode not in (0, 22), f"{redirect}: nothing was told: {p.returncode}")
+        p = subprocess.run(monitor, capture_output=True, timeout=60)
+        t.check(p.returncode == 22 and len(p.stdout.splitlines()) == 2, f"{redirect}: nothing is lost: {p}")
+    for words in ((t.MTLOGD, "--version"), (t.MTLOGD, "check", "--dir", server.dir), (t.MTLOGD, "status", "--dir", server.dir),
+                  (os.path.join(t.BUILD, "mtlog-witness"), "--help")):
+        for redirect in (">&-", "<&- >&- 2>&-"):
+            p = subprocess.run(["/bin/sh", "-c", f'"$@" {redirect}', "sh", *words], capture_output=True, timeout=60)
+            t.check(p.returncode == 1, f"{' '.join(words)} {redirect}: {p.returncode}")
 
 
 def at_once(root, server, proxy, signer):
@@ -770,7 +984,11 @@ def main():
                 cosigning(root, server, proxy)
                 verifying(root, server, proxy, signer)
                 at_once(root, server, proxy, signer)
+                no_checkpoint(root, server, proxy)
+                tiles_alone(root, server, proxy)
+            closed(root, server)
             t.check(server.stop() == 0, "the server stops")
+        tessera(root)
         witnessed(root)
     finally:
         shutil.rmtree(root, ignore_errors=True)

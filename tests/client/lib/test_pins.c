@@ -9,10 +9,13 @@
 
 #include "client/lib/pins.h"
 #include "core/base/cleanup.h"
+#include "core/base/encoding.h"
+#include "core/tlog/cosignature.h"
 #include "core/tlog/evidence.h"
 #include "io/file.h"
 #include "tests/support/folder.h"
 #include "tests/support/memory_tree.h"
+#include "tests/support/tree_tiles.h"
 
 #define LEAVES 40
 
@@ -33,6 +36,9 @@ static struct answer {
 	const struct error *refuses; /* NULL: it gives the proof of `tree` */
 	bool damaged;
 	unsigned asked;
+	struct memory_tree *tiles;	/* NULL: it has none */
+	const struct error *tiles_fail; /* NULL: they do not */
+	unsigned tiles_asked;
 	/* once: what another process sees while this one waits */
 	const struct buf *meanwhile;
 } answer;
@@ -143,7 +149,11 @@ prove(void *arg, uint64_t old_size, uint64_t new_size,
 	}
 	if (now) {
 		struct pins_contact c = {
-		    folder_at(PINS_FILE), &vkey, prove, arg};
+		    .path = folder_at(PINS_FILE),
+		    .key = &vkey,
+		    .connection = prove,
+		    .arg = arg,
+		};
 		enum pins_sight sight;
 
 		a->meanwhile = NULL;
@@ -162,10 +172,28 @@ prove(void *arg, uint64_t old_size, uint64_t new_size,
 	return true;
 }
 
+static bool
+get_tile(void *arg, unsigned worker, const char *path, struct buf *out,
+    struct error *err)
+{
+	struct answer *a = arg;
+
+	assert_int_equal(worker, 0);
+	a->tiles_asked++;
+	if (a->tiles_fail) {
+		*err = *a->tiles_fail;
+		return false;
+	}
+	if (!a->tiles)
+		return error_set(err, ERR_NOTFOUND, "there is no %s", path);
+	return tree_tile(a->tiles, path, out, err);
+}
+
 static struct pins_contact
 contact(const struct vkey *k)
 {
-	return (struct pins_contact){folder_at(PINS_FILE), k, prove, &answer};
+	return (struct pins_contact){folder_at(PINS_FILE), k, prove, &answer,
+	    .tiles = {get_tile, &answer}};
 }
 
 static void
@@ -298,71 +326,252 @@ has_evidence(const struct error *err)
 static const struct error not_found = {ERR_NOTFOUND, "rejected", "no"},
 			  denied = {ERR_DENIED, "rejected", "no"},
 			  network = {ERR_UNAVAILABLE, "network", "no"},
+			  busy = {ERR_UNAVAILABLE, "throttled", "no"},
+			  fails = {ERR_UNAVAILABLE, "server-error", "no"},
+			  endless = {ERR_LIMIT, "server-error", "no"},
 			  nonsense = {ERR_SYNTAX, "server-error", "no"};
+
+/* A log of the kind need have nothing but tiles, and who stands between may
+ * spoil what else it says. */
+static void
+test_tiles_decide(void **state)
+{
+	static const struct error *const answers[] = {
+	    NULL, &not_found, &denied, &fails, &endless, &nonsense};
+	static const struct {
+		uint64_t size;
+		enum pins_sight sight;
+	} heads[] = {{12, PINS_LARGER}, {40, PINS_LARGER}, {5, PINS_OLDER},
+	    {1, PINS_OLDER}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		for (size_t k = 0; k < sizeof(heads) / sizeof(heads[0]); k++) {
+			AUTO(buf) note = note_of(&honest, heads[k].size);
+			struct error err = {0};
+			enum pins_sight sight;
+
+			trust(9);
+			answer = (struct answer){
+			    .tree = &honest,
+			    .refuses = answers[i],
+			    .damaged = true,
+			    .tiles = &honest,
+			};
+			if (!saw(&note, &sight, &err))
+				fail_msg("%zu, %zu: %s", i, k, err.text);
+			assert_int_equal(sight, heads[k].sight);
+			assert_int_equal(
+			    pinned(), sight == PINS_LARGER ? heads[k].size : 9);
+			assert_true(answer.tiles_asked > 0);
+			folder_remove();
+			folder_make("/tmp");
+		}
+}
+
+static void
+test_tiles_not_asked(void **state)
+{
+	AUTO(buf) note = note_of(&honest, 12);
+	struct error err = {0};
+	enum pins_sight sight;
+
+	(void)state;
+	trust(9);
+	answer = (struct answer){.tree = &honest, .tiles = &other};
+	assert_true(saw(&note, &sight, &err));
+	assert_int_equal(answer.tiles_asked, 0);
+}
+
+/* What a log that forked, or whose answers were spoilt, shows beside a pin of
+ * the first nine leaves. */
+struct refusal {
+	struct memory_tree *shown;
+	uint64_t size;
+	struct memory_tree *proves;
+	const struct error *refuses;
+	bool damaged;
+	struct memory_tree *tiles;
+	const struct error *tiles_fail;
+	enum error_code code;
+	const char *reason;
+	bool evidence;
+};
+
+static const struct refusal refusals[] = {
+#define FORK	       ERR_BADSIG, "inconsistent", true
+#define BACK	       ERR_BADSIG, "inconsistent", false
+#define TILE	       ERR_BADSIG, "tile", false
+#define UNTOLD(reason) ERR_UNAVAILABLE, reason, false
+    /* a fork in the log's own words: of one size, or it says what it has */
+    {&other, 9, &other, NULL, false, NULL, NULL, FORK},
+    {&other, 12, &other, NULL, false, NULL, NULL, FORK},
+    {&other, 5, &honest, NULL, false, NULL, NULL, FORK},
+    /* a fork that its tiles show, whatever it says */
+    {&other, 12, &honest, NULL, false, &other, NULL, FORK},
+    {&other, 12, &other, NULL, true, &other, NULL, FORK},
+    {&other, 12, NULL, &not_found, false, &other, NULL, FORK},
+    {&other, 12, NULL, &nonsense, false, &other, NULL, FORK},
+    {&other, 5, &other, NULL, false, &honest, NULL, FORK},
+    {&other, 5, NULL, &not_found, false, &honest, NULL, FORK},
+    {&other, 5, NULL, &fails, false, &honest, NULL, FORK},
+    /* neither proof nor tiles hash to what is signed */
+    {&honest, 12, &honest, NULL, true, &other, NULL, TILE},
+    {&honest, 5, &honest, NULL, true, &other, NULL, TILE},
+    {&honest, 12, NULL, &not_found, false, &other, NULL, TILE},
+    {&honest, 5, NULL, &not_found, false, &other, NULL, TILE},
+    {&other, 12, NULL, &not_found, false, &honest, NULL, TILE},
+    /* nothing is shown: that is no fork */
+    {&other, 12, &honest, NULL, false, NULL, NULL, UNTOLD("server-error")},
+    {&other, 5, &other, NULL, false, NULL, NULL, UNTOLD("server-error")},
+    {&honest, 12, &honest, NULL, true, NULL, NULL, UNTOLD("server-error")},
+    {&honest, 5, &honest, NULL, true, NULL, NULL, UNTOLD("server-error")},
+    {&honest, 12, NULL, &not_found, false, NULL, NULL, UNTOLD("server-error")},
+    {&honest, 5, NULL, &nonsense, false, NULL, NULL, UNTOLD("server-error")},
+    {&honest, 12, NULL, &nonsense, false, NULL, NULL, UNTOLD("server-error")},
+    {&honest, 5, NULL, &not_found, false, NULL, &fails, UNTOLD("server-error")},
+    {&honest, 5, NULL, &not_found, false, NULL, &busy, UNTOLD("throttled")},
+    {&honest, 12, NULL, &fails, false, NULL, &network, UNTOLD("network")},
+    /* nobody is there, and so nobody has tiles */
+    {&honest, 5, NULL, &network, false, &honest, NULL, UNTOLD("network")},
+    {&honest, 12, NULL, &network, false, &honest, NULL, UNTOLD("network")},
+    {&honest, 12, NULL, &busy, false, &honest, NULL, UNTOLD("throttled")},
+    /* of what it signed before it says: not there */
+    {&honest, 5, NULL, &not_found, false, NULL, NULL, BACK},
+    {&honest, 5, NULL, &denied, false, NULL, NULL, BACK},
+};
 
 static void
 test_refuses(void **state)
 {
-	static const struct {
-		struct memory_tree *shown;
-		uint64_t size;
-		struct memory_tree *proves;
-		const struct error *refuses;
-		bool damaged;
-		enum error_code code;
-		const char *reason;
-		bool evidence;
-	} cases[] = {
-	    /* a fork: the same size, a larger, a smaller one */
-	    {&other, 9, &other, NULL, false, ERR_BADSIG, "inconsistent", true},
-	    {&other, 12, &other, NULL, false, ERR_BADSIG, "inconsistent", true},
-	    {&other, 12, &honest, NULL, false, ERR_BADSIG, "inconsistent",
-		false},
-	    {&other, 5, &honest, NULL, false, ERR_BADSIG, "inconsistent", true},
-	    {&other, 5, &other, NULL, false, ERR_BADSIG, "inconsistent", false},
-	    /* the honest tree with a wrong proof */
-	    {&honest, 12, &honest, NULL, true, ERR_BADSIG, "inconsistent",
-		false},
-	    {&honest, 5, &honest, NULL, true, ERR_BADSIG, "inconsistent",
-		false},
-	    /* the log will not say how its old tree leads to the pin */
-	    {&honest, 5, &honest, &not_found, false, ERR_BADSIG, "inconsistent",
-		false},
-	    {&honest, 5, &honest, &denied, false, ERR_BADSIG, "inconsistent",
-		false},
-	    /* an answer that did not come is no proof of anything */
-	    {&honest, 5, &honest, &network, false, ERR_UNAVAILABLE, "network",
-		false},
-	    {&honest, 12, &honest, &network, false, ERR_UNAVAILABLE, "network",
-		false},
-	    {&honest, 12, &honest, &not_found, false, ERR_UNAVAILABLE,
-		"server-error", false},
-	    {&honest, 5, &honest, &nonsense, false, ERR_SYNTAX, "server-error",
-		false},
-	    {&honest, 12, &honest, &nonsense, false, ERR_SYNTAX, "server-error",
-		false},
-	};
-
 	(void)state;
 	trust(9);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		AUTO(buf) note = note_of(cases[i].shown, cases[i].size);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		AUTO(buf) note = note_of(refusals[i].shown, refusals[i].size);
 		struct error err = {0};
 		enum pins_sight sight;
 
 		answer = (struct answer){
-		    .tree = cases[i].proves,
-		    .refuses = cases[i].refuses,
-		    .damaged = cases[i].damaged,
+		    .tree = refusals[i].proves,
+		    .refuses = refusals[i].refuses,
+		    .damaged = refusals[i].damaged,
+		    .tiles = refusals[i].tiles,
+		    .tiles_fail = refusals[i].tiles_fail,
 		};
 		if (saw(&note, &sight, &err))
 			fail_msg("case %zu", i);
-		if (err.code != cases[i].code ||
-		    strcmp(err.reason, cases[i].reason) != 0)
+		if (err.code != refusals[i].code ||
+		    strcmp(err.reason, refusals[i].reason) != 0)
 			fail_msg("case %zu: %s", i, err.text);
 		assert_int_equal(pinned(), 9);
-		if (has_evidence(&err) != cases[i].evidence)
+		if (has_evidence(&err) != refusals[i].evidence)
 			fail_msg("case %zu: %s", i, err.text);
+		if (refusals[i].refuses == &network ||
+		    refusals[i].refuses == &busy)
+			assert_int_equal(answer.tiles_asked, 0);
+	}
+}
+
+/* A fork that cannot be written down stays a fork. */
+static void
+test_no_place_for_evidence(void **state)
+{
+	AUTO(buf) note = note_of(&other, 12);
+	struct pins_contact c = contact(&vkey);
+	struct error err = {0};
+	enum pins_sight sight;
+	char *found = NULL;
+
+	(void)state;
+	trust(9);
+	answer = (struct answer){.refuses = &not_found, .tiles = &other};
+	assert_false(pins_saw(&c, buf_bytes(&note), &sight, &err));
+	assert_true(has_evidence(&err));
+	/* Where the file was lies a folder. */
+	found = strdup(strstr(err.text, "/fork-") + 1);
+	assert_non_null(found);
+	folder_need(unlink(folder_at(found)) == 0, "unlink");
+	folder_put_folder(found);
+	free(found);
+	err = (struct error){0};
+	assert_false(pins_saw(&c, buf_bytes(&note), &sight, &err));
+	assert_string_equal(err.reason, "inconsistent");
+	assert_non_null(strstr(err.text, "evidence could not be written"));
+	assert_int_equal(pinned(), 9);
+}
+
+/* The note with one more line, of a signature of this many bytes. */
+static struct buf
+with_line(const struct buf *note, size_t len)
+{
+	struct buf out = BUF_INIT(NOTE_MAX_LEN);
+	uint8_t raw[4 + COSIGNATURE_MLDSA44_LEN] = {1, 2, 3, 4};
+
+	buf_put(&out, buf_bytes(note));
+	buf_put_str(&out, "\u2014 w.example ");
+	base64_put(&out, bytes_of(raw, 4 + len));
+	buf_put_u8(&out, '\n');
+	return out;
+}
+
+static bool
+is_witnessed(void)
+{
+	struct pins p;
+	struct error err = {0};
+	bool is;
+
+	if (!pins_read(folder_at(PINS_FILE), &p, &err))
+		fail_msg("%s", err.text);
+	is = p.list[0].witnessed;
+	pins_release(&p);
+	return is;
+}
+
+/* That a log had witnesses is not forgotten, whatever it shows later. */
+static void
+test_witnessed(void **state)
+{
+	static const struct {
+		uint64_t size;
+		size_t line; /* 0: none */
+		bool then;
+	} steps[] = {
+	    {9, 0, false},
+	    {9, 64, false}, /* another log's signature */
+	    {12, COSIGNATURE_ED25519_LEN - 1, false},
+	    {12, COSIGNATURE_ED25519_LEN, true},
+	    {12, 0, true},
+	    {30, 0, true},
+	    {9, 64, true},
+	};
+	static const size_t lines[] = {
+	    COSIGNATURE_ED25519_LEN, COSIGNATURE_MLDSA44_LEN};
+
+	(void)state;
+	trust(9);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		AUTO(buf) plain = note_of(&honest, steps[i].size);
+		AUTO(buf) longer = with_line(&plain, steps[i].line);
+		struct error err = {0};
+		enum pins_sight sight;
+
+		if (!saw(steps[i].line ? &longer : &plain, &sight, &err))
+			fail_msg("step %zu: %s", i, err.text);
+		if (is_witnessed() != steps[i].then)
+			fail_msg("step %zu", i);
+	}
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		AUTO(buf) plain = note_of(&honest, 9);
+		AUTO(buf) longer = with_line(&plain, lines[i]);
+		struct pins_contact c = contact(&vkey);
+		struct error err = {0};
+		enum pins_sight sight;
+
+		assert_true(pins_forget(c.path, "log.example", &err));
+		assert_true(pins_trust(&c, "https://log.example",
+		    buf_bytes(&longer), &sight, &err));
+		assert_true(is_witnessed());
 	}
 }
 
@@ -412,9 +621,11 @@ test_races(void **state)
 	assert_true(
 	    pins_forget(folder_at(PINS_FILE), "https://log.example/", &err));
 	trust(3);
-	answer = (struct answer){.tree = &other, .meanwhile = &lie};
+	answer = (struct answer){
+	    .tree = &other, .tiles = &honest, .meanwhile = &lie};
 	assert_false(saw(&nine, &sight, &err));
 	assert_string_equal(err.reason, "inconsistent");
+	assert_true(has_evidence(&err));
 }
 
 static void
@@ -431,6 +642,7 @@ test_trust_and_forget(void **state)
 	(void)state;
 	trust(9);
 	/* Again, at another address: checked against the pin first. */
+	answer.tiles = &other;
 	assert_false(pins_trust(
 	    &c, "https://mirror.example", buf_bytes(&lie), &sight, &why));
 	assert_string_equal(why.reason, "inconsistent");
@@ -522,7 +734,11 @@ main(void)
 	    CASE(test_nothing_pinned),
 	    CASE(test_accepts),
 	    CASE(test_from_empty),
+	    CASE(test_tiles_decide),
+	    CASE(test_tiles_not_asked),
 	    CASE(test_refuses),
+	    CASE(test_no_place_for_evidence),
+	    CASE(test_witnessed),
 	    CASE(test_wrong_notes),
 	    CASE(test_races),
 	    CASE(test_trust_and_forget),
