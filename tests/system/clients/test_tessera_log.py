@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A log that the Go tessera library writes, on a plain file server: mtlog audit
-reads it, follows its growth, and sees what somebody changed."""
+reads it, follows its growth, and sees what somebody changed; and so do pins."""
 
 import functools
 import glob
@@ -46,6 +46,12 @@ def audit(vkey, url, *options, expect=0):
     return json.loads(run.stdout)
 
 
+def mtlog(*words, expect=0):
+    run = subprocess.run([MTLOG, *words], capture_output=True, text=True, timeout=60)
+    c.t.check(run.returncode == expect, f"{' '.join(words)}: {run.returncode}, not {expect}: {run.stdout}{run.stderr}")
+    return run.stdout
+
+
 def flip(path):
     with open(path, "r+b") as f:
         f.seek(9)
@@ -62,16 +68,41 @@ def main(work):
     url = f"http://127.0.0.1:{server.server_port}/"
     state, cache = os.path.join(work, "state.json"), os.path.join(work, "cache")
     old, size = os.path.join(work, "old"), 0
+    pins, leaf, proof = (os.path.join(work, name) for name in ("pins.json", "leaf", "proof"))
+    checkpoints = []
     for entries in (1, 14, 241, 1, 443, 1000):
         vkey = write(work, size, entries)
         r = audit(vkey, url, "--state", state, "--cache", cache, *(["--seen", old] if size else []))
         c.t.check(r["walked"] == {"from": str(size), "to": str(size + entries)}, f"what is new: {r}")
+        mtlog("log", "trust", "--pins", pins, vkey, url)
+        got = json.loads(mtlog("log", "info", "--json", "--pins", pins))
         size += entries
+        c.t.check(got["size"] == str(size), f"pinned, and grown since: {got}")
+        if size > entries:
+            mtlog("log", "consistency", str(size - entries), str(size), "--pins", pins)
+        for index in {0, size // 2, size - 1}:
+            mtlog("get", str(index), "--pins", pins)
+            with open(leaf, "w") as f:
+                f.write(mtlog("get", "--raw", str(index), "--pins", pins))
+            mtlog("proof", "export", "--index", str(index), "--output", proof, "--pins", pins)
+            mtlog("proof", "verify", "--vkey", vkey, "--leaf", leaf, proof)
+        mtlog("get", str(size), "--pins", pins, expect=15)
         with open(os.path.join(work, "log", "checkpoint")) as f, open(old, "w") as copy:
-            copy.write(f.read())
+            checkpoints.append(f.read())
+            copy.write(checkpoints[-1])
         r = audit(vkey, url)
         c.t.check(r["size"] == str(size) and [x["result"] for x in r["checks"]] ==
                   ["pass", "not-asked", "not-asked", "pass", "not-asked", "not-asked"], f"all of it: {r}")
+    # A server that is behind shows what was, and is accused of nothing.
+    with open(os.path.join(work, "log", "checkpoint")) as f:
+        newest = f.read()
+    for behind in checkpoints[:-1]:
+        with open(os.path.join(work, "log", "checkpoint"), "w") as f:
+            f.write(behind)
+        got = json.loads(mtlog("log", "info", "--json", "--pins", pins))
+        c.t.check(got["sight"] == "older", f"an older checkpoint: {got}")
+    with open(os.path.join(work, "log", "checkpoint"), "w") as f:
+        f.write(newest)
     # Its entries are no signatures, so there is nothing to search for.
     audit(vkey, url, "--entries", expect=21)
     r = audit(vkey, url, "--search", "100")
