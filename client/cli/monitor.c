@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "client/cli/pinned.h"
 #include "client/cli/verbs.h"
 #include "client/lib/monitor.h"
 #include "client/lib/policy_flags.h"
@@ -26,6 +27,7 @@
 static const struct cli_option options[] = {
     {"--log", "VKEY", "a log's key, or a file with it", true},
     {"--url", "URL", "its address; as many as there are logs", true},
+    CLI_PINS_OPTION,
     {"--state", "DIR", "where to remember what was seen", false},
     {"--rules", "FILE", "which entries are news", false},
     {"--once", NULL, "one round, for cron; the exit code tells", false},
@@ -90,6 +92,7 @@ trouble(void *arg, const char *log, const struct error *err)
 struct monitoring {
 	struct monitor_options o;
 	struct monitor_log *logs;
+	struct buf *pins; /* a note for each */
 	uint64_t interval;
 	bool once;
 };
@@ -119,15 +122,21 @@ read_logs(struct cli_args *a, struct monitoring *m, struct error *err)
 		    "%zu and %zu",
 		    n, count_of(urls));
 	m->logs = calloc(n, sizeof(*m->logs));
-	if (!m->logs)
+	m->pins = calloc(n, sizeof(*m->pins));
+	if (!m->logs || !m->pins)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		m->logs[i].url = urls[i];
-		if (!log_key_read(keys[i], &m->logs[i].key, err))
-			return false;
-	}
 	m->o.logs = m->logs;
 	m->o.log_count = n;
+	for (size_t i = 0; i < n; i++) {
+		struct monitor_log *log = &m->logs[i];
+
+		log->url = urls[i];
+		buf_init(&m->pins[i], NOTE_MAX_LEN);
+		if (!log_key_read(keys[i], &log->key, err) ||
+		    !cli_pinned_note(a, &log->key, &m->pins[i], err))
+			return false;
+		log->pin = buf_bytes(&m->pins[i]);
+	}
 	return true;
 }
 
@@ -225,6 +234,13 @@ go_on(const struct monitoring *m, struct monitor *monitor, struct error *err)
 		if (ok)
 			wait_for(m);
 	}
+	/* What nobody read is told by the next run. */
+	if (!ok && stopped &&
+	    strcmp(error_reason_name(err), "cancelled") == 0) {
+		trouble(NULL, NULL, err);
+		*err = (struct error){0};
+		ok = true;
+	}
 	notify_send(n, "STOPPING=1");
 	notify_close(n);
 	return ok;
@@ -244,6 +260,9 @@ run(struct cli_args *a, struct error *err)
 	else if (ok)
 		ok = go_on(&m, monitor, err);
 	monitor_close(monitor);
+	for (size_t i = 0; m.pins && i < m.o.log_count; i++)
+		buf_release(&m.pins[i]);
+	free(m.pins);
 	free(m.logs);
 	return ok ? code : -1;
 }

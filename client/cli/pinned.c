@@ -100,6 +100,24 @@ choose(
 	return p;
 }
 
+bool
+cli_pinned_note(const struct cli_args *a, const struct vkey *log,
+    struct buf *note, struct error *err)
+{
+	AUTO(pins) pins = {0};
+	const struct pin *p;
+	char *path = NULL;
+	bool ok = cli_pins_path(a, &path, err) &&
+	    (!path || pins_read(path, &pins, err));
+
+	free(path);
+	p = ok ? pins_find_origin(&pins, vkey_name(log)) : NULL;
+	if (!p)
+		return ok;
+	buf_put(note, bytes_str(p->note));
+	return pins_same_key(p, log, err) && buf_ok(note, err);
+}
+
 static bool
 take_key(struct cli_reading *r, const struct pin *p, const char *vkey,
     struct error *err)

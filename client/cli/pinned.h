@@ -45,6 +45,12 @@ bool cli_pins_path(const struct cli_args *a, char **out, struct error *err)
 char *cli_state_folder(void);
 bool cli_make_folders(const char *path, struct error *err) MUST_USE;
 
+/* cli_pinned_note appends the checkpoint that is pinned of a log, if it is.
+ * ERR_DENIED "unknown-log" where its origin is pinned with another key; errors
+ * of cli_pins_path and pins_read. */
+bool cli_pinned_note(const struct cli_args *a, const struct vkey *log,
+    struct buf *note, struct error *err) MUST_USE;
+
 /* A log that is read. `{0}` is closed. */
 struct cli_reading {
 	struct log_client *client;

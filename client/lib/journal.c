@@ -391,7 +391,8 @@ journal_add(struct journal *j, const struct hash *id, struct bytes json,
 	    (json.len > 0 && memchr(json.ptr, '\n', json.len)))
 		return error_set(err, ERR_LIMIT, "no event of one line");
 	for (unsigned i = 0; i < JOURNAL_SINKS; i++)
-		if (journal_pending(j, i) >= JOURNAL_PENDING)
+		if (journal_pending(j, i) >=
+		    JOURNAL_PENDING + (kept ? JOURNAL_ROOM : 0))
 			return error_reason(err, ERR_LIMIT, "too-many-files",
 			    "%d events wait to be told; no more are taken in",
 			    JOURNAL_PENDING);

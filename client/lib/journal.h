@@ -8,6 +8,7 @@
 #define JOURNAL_EVENT_MAX (64u * 1024) /* bytes of an event's JSON */
 #define JOURNAL_KEPT	  100	       /* newest events, for the feed */
 #define JOURNAL_PENDING	  10000	       /* more are not taken in */
+#define JOURNAL_ROOM	  1000	       /* but for so many `kept` ones */
 #define JOURNAL_COMPACT	  (1u << 20)   /* bytes from which it is worth it */
 
 /*
@@ -55,7 +56,8 @@ void journal_close(struct journal *j);
  * journal_add takes an event in; not if its id is there already. Durable with
  * journal_sync. `kept` ones are remembered for good (the newest thousand), so
  * that they are not told again; others until journal_compact. ERR_LIMIT: there
- * are JOURNAL_PENDING that were not told yet, or it is too long.
+ * are JOURNAL_PENDING that were not told yet (JOURNAL_ROOM more are no obstacle
+ * to a `kept` one), or it is too long.
  */
 bool journal_add(struct journal *j, const struct hash *id, struct bytes json,
     bool kept, struct error *err) MUST_USE;

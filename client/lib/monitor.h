@@ -33,6 +33,7 @@ struct monitor;
 struct monitor_log {
 	struct vkey key; /* its name is the origin */
 	const char *url;
+	struct bytes pin; /* a note of it that was seen before; empty: none */
 	struct tile_source source;
 	bool (*envelope)(
 	    void *arg, struct bytes digest, struct buf *out, struct error *err);

@@ -139,12 +139,28 @@ look_ahead(struct monitor *m, struct watched *w, struct error *err)
 }
 
 static bool
+hold_against(struct monitor *m, struct watched *w, struct bytes note,
+    const char *from, struct error *err)
+{
+	bool larger;
+
+	if (!monitor_judge(m, w, note, from, &larger, err))
+		return false;
+	if (larger && w->ahead.len == 0) {
+		buf_put(&w->ahead, note);
+		w->ahead_since = monitor_now(m);
+		w->dirty = true;
+	}
+	return buf_ok(&w->ahead, err);
+}
+
+static bool
 compare(struct monitor *m, struct watched *w, size_t i, struct error *err)
 {
 	const char *place = m->o.compared[i];
 	AUTO(buf) note = BUF_INIT(NOTE_MAX_LEN);
 	struct error why = {0};
-	bool larger, got;
+	bool got;
 
 	got = is_url(place) ? fetch(m, w, i, &note, &why)
 			    : read_file(m, w, place, &note, &why);
@@ -153,22 +169,16 @@ compare(struct monitor *m, struct watched *w, size_t i, struct error *err)
 		monitor_trouble(m, w, &why);
 		return true;
 	}
-	if (!is_of(w, buf_bytes(&note)) && m->o.log_count > 1)
-		return true;
-	if (!monitor_judge(m, w, buf_bytes(&note), place, &larger, err))
-		return false;
-	if (larger && w->ahead.len == 0) {
-		buf_put(&w->ahead, buf_bytes(&note));
-		w->ahead_since = monitor_now(m);
-		w->dirty = true;
-	}
-	return buf_ok(&w->ahead, err);
+	return (!is_of(w, buf_bytes(&note)) && m->o.log_count > 1) ||
+	    hold_against(m, w, buf_bytes(&note), place, err);
 }
 
 bool
 monitor_compare(struct monitor *m, struct watched *w, struct error *err)
 {
-	if (!look_ahead(m, w, err))
+	if (!look_ahead(m, w, err) ||
+	    (w->log->pin.len > 0 &&
+		!hold_against(m, w, w->log->pin, "the pin", err)))
 		return false;
 	for (size_t i = 0; i < m->o.compared_count && !monitor_stops(m); i++)
 		if (!compare(m, w, i, err))

@@ -293,12 +293,15 @@ look(struct scan *s, uint64_t index, struct bytes leaf, struct error *err)
 	if (x.e.digest.len > 0 && (s->reads || is_watched(s, &x)) &&
 	    !take_envelope(s, &x, err))
 		return false;
+	s->found = strcmp(x.envelope, "present") == 0;
+	if (!report(s, &x, err))
+		return false;
+	/* Only now: what is not reported is looked at again. */
 	if (!s->late && !x.facts.statement && (s->reads || is_watched(s, &x)))
 		s->w->opaque++;
-	s->found = strcmp(x.envelope, "present") == 0;
 	if (!s->late && s->reads && !s->found && x.e.digest.len > 0)
 		remember(s->w, &x);
-	return report(s, &x, err);
+	return true;
 }
 
 static bool

@@ -307,6 +307,7 @@ monitor_event_finding(struct monitor *m, struct watched *w,
 {
 	AUTO(buf) out = BUF_INIT(JOURNAL_EVENT_MAX);
 	int code = f->code ? f->code : kinds[f->kind].code;
+	struct error why = {0};
 	struct hash id;
 
 	if (!id_of(m, w, kinds[f->kind].name, hash_bytes(&f->about), &id, err))
@@ -328,9 +329,15 @@ monitor_event_finding(struct monitor *m, struct watched *w,
 	whole(&out, "shown",
 	    f->shown.len <= NOTE_CUT ? f->shown : (struct bytes){0});
 	monitor_counts(m, code);
+	if (!add(m, w, f->kind, &id, &out, &why)) {
+		if (why.code != ERR_LIMIT)
+			return error_set(err, why.code, "%s", why.text);
+		/* Nobody was told of very many: the code tells of this one. */
+		monitor_trouble(m, w, &why);
+		return true;
+	}
 	/* Durable at once: what is known of the log changes next. */
-	return add(m, w, f->kind, &id, &out, err) &&
-	    journal_sync(m->journal, err);
+	return journal_sync(m->journal, err);
 }
 
 /* --- telling --- */

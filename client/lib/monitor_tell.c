@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,12 +15,22 @@
 #define TRIES	2    /* of a hook, in one round */
 #define WAIT_MS 1000 /* before the second */
 
+/* A signal ends the waiting for somebody who does not read; what was begun is
+ * told again by the next run. */
 static bool
-put_all(int fd, struct bytes data, struct error *err)
+put_all(struct monitor *m, struct bytes data, struct error *err)
 {
 	while (data.len > 0) {
-		ssize_t n = write(fd, data.ptr, data.len);
+		struct pollfd p = {.fd = m->o.output, .events = POLLOUT};
+		ssize_t n;
 
+		if (poll(&p, 1, WAIT_MS) == 0 && !monitor_stops(m))
+			continue;
+		if (monitor_stops(m) && (p.revents & POLLOUT) == 0)
+			return error_reason(err, ERR_IO, "cancelled",
+			    "stopped while nobody read the output");
+		n = write(m->o.output, data.ptr,
+		    data.len < PIPE_BUF ? data.len : PIPE_BUF);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -69,7 +80,7 @@ tell_output(struct monitor *m, struct error *err)
 		if (last == 0)
 			return true;
 		if (!journal_begin(m->journal, JOURNAL_OUTPUT, last, err) ||
-		    !put_all(m->o.output, buf_bytes(&lines), err) ||
+		    !put_all(m, buf_bytes(&lines), err) ||
 		    !journal_done(m->journal, JOURNAL_OUTPUT, last, err))
 			return false;
 		/* What is wrong with a log was counted when it was found. */

@@ -3,6 +3,7 @@
 signed by keys of their own, and an independent check of what comes back
 (RFC 6962 and C2SP checkpoints in plain Python; nothing of mtlog's code)."""
 
+import atexit
 import base64
 import hashlib
 import http.client
@@ -20,6 +21,10 @@ import time
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+
+# What the user of this machine has pinned is none of a test's business.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="mtlog-state-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 BUILD = os.environ.get("BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build"))
 MTLOGD = os.environ.get("MTLOGD", os.path.join(BUILD, "mtlogd"))

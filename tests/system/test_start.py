@@ -5,7 +5,9 @@ made by hand, and what the server then does and does not do."""
 
 import os
 import shutil
+import signal
 import sqlite3
+import time
 
 import mtlog_test as t
 
@@ -192,20 +194,33 @@ def second_server():
         log.stop()
 
 
-def signer_killed():
+def children(log):
+    """Name and process."""
+    pid = log.process.pid
+    pids = open(f"/proc/{pid}/task/{pid}/children").read().split()
+    return {open(f"/proc/{child}/comm").read().strip(): int(child) for child in pids}
+
+
+def process_killed():
     with Log() as log:
         log.init().start()
         log.submit(signer.request(b"x"))
-        children = open(f"/proc/{log.process.pid}/task/{log.process.pid}/children").read().split()
-        t.check(len(children) == 1, "one child: the signer")
-        os.kill(int(children[0]), 9)
+        found = children(log)
+        t.check(set(found) == {"mtlogd-signer", "mtlogd-config"}, f"two other processes: {found}")
+        # Without the one that reads the configuration all goes on as it is.
+        os.kill(found["mtlogd-config"], 9)
+        log.process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        t.check("not-reloaded" in log.tail() and "stays as it was" in log.tail(), f"it says so: {log.tail()}")
+        t.check(log.submit(signer.request(b"z")) == 1, "and goes on")
+        os.kill(found["mtlogd-signer"], 9)
         t.check(log.wait() == 75, "signer dead: exit 75")
         log.start()
-        t.check(log.submit(signer.request(b"y")) == 1, "and it goes on after a restart")
+        t.check(log.submit(signer.request(b"y")) == 2, "and it goes on after a restart")
         log.stop()
 
 
 for test in (equal, longer_and_sound, longer_and_unsound, shorter, other_root, guard_missing, guard_copy_missing,
-             guard_bad, guard_foreign, copied_database, one_slot_torn, second_server, signer_killed):
+             guard_bad, guard_foreign, copied_database, one_slot_torn, second_server, process_killed):
     test()
 t.finish()
