@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/cli/pinned.h"
+#include "client/cli/policies.h"
 #include "client/cli/verbs.h"
 #include "client/lib/monitor.h"
 #include "client/lib/policy_flags.h"
@@ -36,6 +37,8 @@ static const struct cli_option options[] = {
 	"begin with what a log has now, not with its first entry", false},
     {"--stalled-after", "S",
 	"seconds without a new checkpoint; 0: never; a day if not said", false},
+    {"--policy", "FILE", "whose witnesses must have cosigned what is shown",
+	false},
     {"--compare", "URL|FILE", "what a witness or another monitor saw", true},
     {"--exec", "HOOK", "program that gets each event on standard input", false},
     {"--exec-timeout", "S", "seconds it may take; 30 if not said", false},
@@ -93,6 +96,7 @@ struct monitoring {
 	struct monitor_options o;
 	struct monitor_log *logs;
 	struct buf *pins; /* a note for each */
+	struct policy *policy;
 	uint64_t interval;
 	bool once;
 };
@@ -171,12 +175,27 @@ read_numbers(struct cli_args *a, struct monitoring *m, struct error *err)
 }
 
 static bool
+read_policy(struct cli_args *a, struct monitoring *m, struct error *err)
+{
+	const char *path = cli_value(a, "--policy");
+
+	if (!path)
+		return true;
+	m->policy = cli_policy_read(path, err);
+	if (!m->policy)
+		return false;
+	m->o.quorum = &m->policy->quorum;
+	return true;
+}
+
+static bool
 read_options(struct cli_args *a, struct monitoring *m, struct error *err)
 {
 	if (a->operand_count > 0)
 		return error_set(err, ERR_USAGE,
 		    "surplus \"%s\"; see mtlog monitor --help", a->operands[0]);
-	if (!read_logs(a, m, err) || !read_numbers(a, m, err))
+	if (!read_logs(a, m, err) || !read_numbers(a, m, err) ||
+	    !read_policy(a, m, err))
 		return false;
 	m->o.state = cli_need(a, "--state", err);
 	m->o.rules = m->o.state ? cli_need(a, "--rules", err) : NULL;
@@ -263,6 +282,7 @@ run(struct cli_args *a, struct error *err)
 	for (size_t i = 0; m.pins && i < m.o.log_count; i++)
 		buf_release(&m.pins[i]);
 	free(m.pins);
+	cli_policy_close(m.policy);
 	free(m.logs);
 	return ok ? code : -1;
 }

@@ -203,7 +203,8 @@ reload_rules(struct monitor *m)
 	m->watch = fresh;
 }
 
-/* A clock that goes back makes nothing old. */
+/* A clock that goes back makes nothing old; and what was seen while it was ahead
+ * is as old as the time at which it was put right. */
 static bool
 check_age(struct monitor *m, struct watched *w, struct error *err)
 {
@@ -213,11 +214,16 @@ check_age(struct monitor *m, struct watched *w, struct error *err)
 	AUTO(buf) about = BUF_INIT(64);
 	uint64_t now = monitor_now(m);
 
-	if (m->o.stalled_after == 0 || !w->has_head || now < w->seen ||
+	if (w->has_head && now < w->seen) {
+		w->seen = now;
+		w->dirty = true;
+	}
+	if (m->o.stalled_after == 0 || !w->has_head ||
 	    now - w->seen < m->o.stalled_after)
 		return true;
 	buf_put_u64(&about, w->size);
 	buf_put(&about, hash_bytes(&w->root));
+	buf_put_u64(&about, w->seen);
 	sha256(&m->hasher, buf_bytes(&about), &f.about);
 	if (w->stalled > 0) {
 		monitor_counts(m, VERDICT_LOG_STALLED);

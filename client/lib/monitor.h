@@ -3,7 +3,7 @@
 #define MTLOG_CLIENT_LIB_MONITOR_H
 
 #include "client/lib/tile_fetch.h"
-#include "core/tlog/note.h"
+#include "core/tlog/quorum.h"
 
 #define MONITOR_MAX_LOGS     64
 #define MONITOR_MAX_COMPARED 64
@@ -48,7 +48,9 @@ struct monitor_options {
 	const struct monitor_log *logs;
 	size_t compared_count;
 	const char *const *compared; /* URL, file or folder */
-	const char *hook;	     /* program; NULL: none */
+	/* Whose witnesses must have cosigned what a log shows; NULL: none. */
+	const struct quorum *quorum;
+	const char *hook; /* program; NULL: none */
 	unsigned hook_ms;
 	const char *feed, *metrics; /* files; NULL: none */
 	unsigned timeout_ms;	    /* of one request */

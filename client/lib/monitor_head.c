@@ -131,18 +131,30 @@ tiles_failed(struct monitor *m, struct watched *w, const struct checkpoint *c,
 	return monitor_event_finding(m, w, &f, err);
 }
 
+/* Told if it was told that the log stalled. */
+static bool
+goes_on(struct monitor *m, struct watched *w, struct error *err)
+{
+	struct monitor_finding f = {
+	    .kind = MONITOR_RESUMED, .message = "the log goes on"};
+	char since[32];
+
+	if (w->stalled == 0)
+		return true;
+	(void)snprintf(
+	    since, sizeof(since), "%llu", (unsigned long long)w->seen);
+	about_head(m, w->size, &w->root, since, &f.about);
+	w->stalled = 0;
+	w->dirty = true;
+	return monitor_event_finding(m, w, &f, err);
+}
+
 static bool
 advance(struct monitor *m, struct watched *w, const struct checkpoint *c,
     struct bytes note, struct error *err)
 {
-	struct monitor_finding f = {
-	    .kind = MONITOR_RESUMED, .message = "the log goes on"};
-
-	if (w->stalled > 0) {
-		about_head(m, w->size, &w->root, NULL, &f.about);
-		if (!monitor_event_finding(m, w, &f, err))
-			return false;
-	}
+	if (!goes_on(m, w, err))
+		return false;
 	if (!w->has_head && m->o.only_new)
 		w->next = c->size;
 	buf_clear(&w->note);
@@ -151,7 +163,6 @@ advance(struct monitor *m, struct watched *w, const struct checkpoint *c,
 	w->size = c->size;
 	w->root = c->root;
 	w->seen = monitor_now(m);
-	w->stalled = 0;
 	w->dirty = w->advanced = true;
 	return buf_ok(&w->note, err) && monitor_state_write(w, err);
 }
@@ -245,6 +256,46 @@ fetch_checkpoint(struct monitor *m, struct watched *w, struct buf *note,
 	return error_prefix(why, "the log's checkpoint");
 }
 
+/* What the witnesses say of the head. A log without entries is cosigned again,
+ * so that its age can be told; a time to come makes nothing younger than now. */
+static bool
+ask_quorum(
+    struct monitor *m, struct watched *w, struct bytes note, struct error *err)
+{
+	struct quorum_result r = {0};
+	AUTO(note) n = {0};
+	struct error why = {0};
+	uint64_t fresh, now = monitor_now(m);
+
+	if (!m->o.quorum)
+		return true;
+	if (!note_parse(note, &n, &why) ||
+	    !quorum_verify(m->o.quorum, &n, m->verifier, &r, &why)) {
+		(void)error_prefix(&why, "the log's checkpoint");
+		monitor_trouble(m, w, &why);
+		return true;
+	}
+	fresh = r.fresh_since < now ? r.fresh_since : now;
+	if (!r.dated || fresh <= w->seen)
+		return true;
+	if (!goes_on(m, w, err))
+		return false;
+	w->seen = fresh;
+	w->dirty = true;
+	return monitor_state_write(w, err);
+}
+
+static bool
+saw(struct monitor *m, struct watched *w, const struct checkpoint *c,
+    struct bytes note, bool *current, struct error *err)
+{
+	if (!w->has_head || c->size > w->size)
+		return saw_larger(m, w, c, note, current, err);
+	if (c->size == w->size)
+		return saw_same(m, w, c, note, current, err);
+	return saw_smaller(m, w, c, note, current, err);
+}
+
 bool
 monitor_head(
     struct monitor *m, struct watched *w, bool *current, struct error *err)
@@ -258,11 +309,11 @@ monitor_head(
 		monitor_trouble(m, w, &why);
 		return true;
 	}
-	if (!w->has_head || c.size > w->size)
-		return saw_larger(m, w, &c, buf_bytes(&note), current, err);
-	if (c.size == w->size)
-		return saw_same(m, w, &c, buf_bytes(&note), current, err);
-	return saw_smaller(m, w, &c, buf_bytes(&note), current, err);
+	if (!saw(m, w, &c, buf_bytes(&note), current, err))
+		return false;
+	/* Of what is not its head the history was asked, and that is told. */
+	return !*current || c.size != w->size ||
+	    ask_quorum(m, w, buf_bytes(&note), err);
 }
 
 /* --- what others saw --- */

@@ -26,6 +26,7 @@ import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.dirname(__file__))
 import mtlog_test as t
+import standin_witness
 
 MTLOG = os.environ.get("MTLOG", os.path.join(t.BUILD, "mtlog"))
 ROUNDS = int(os.environ.get("MONITOR_ROUNDS", "100"))
@@ -490,6 +491,57 @@ def test_stalled():
         t.check([e["kind"] for e in events] == ["stalled"], f"{events}")
 
 
+def test_cosigned():
+    """The age of a log that has nothing new is that of its cosignatures; without a quorum it is said."""
+    with Scene() as s:
+        s.submit()
+        w = standin_witness.Witness("w.test.example", s.log.vkey)
+        w.close()  # its key is all that is wanted
+        with open(s.at("policy"), "w") as f:
+            f.write(f"log {s.log.vkey.text}\nwitness w {w.vkey}\nquorum w\nmtlog-policy 1\n")
+        when = []
+
+        def cosigned(path):
+            if path != "/checkpoint":
+                return None
+            note = s.log.get("/checkpoint")[2].decode()
+            text = note.partition("\n\n")[0] + "\n"
+            return 200, {}, (note + "".join(w.cosign(text, x) for x in when)).encode()
+        s.proxy.lie = cosigned
+        options = ["--policy", s.at("policy"), "--stalled-after", "100"]
+        events = s.once(*options, expect=16)
+        t.check(keys(events) == ["0"] and "too few witnesses" in s.said, f"no cosignature: {events} {s.said}")
+        now = int(time.time())
+        path = os.path.join(s.folder, "state.json")
+
+        def seen(then):
+            with open(path) as f:
+                state = json.load(f)
+            state["seen"] = str(then)
+            with open(path, "w") as f:
+                json.dump(state, f)
+        seen(now - 1000)
+        when = [now - 50]
+        t.check(s.once(*options) == [], "cosigned again a minute ago")
+        seen(now - 1000)
+        when = [now - 500]
+        events = s.once(*options, expect=23)
+        t.check(keys(events, "kind") == ["stalled"], f"cosigned too long ago: {events}")
+        t.check(s.once(*options, expect=23) == [], "told once")
+        when = [now - 10]
+        events = s.once(*options, expect=22)
+        t.check(keys(events, "kind") == ["resumed"], f"and again: {events}")
+        when = [now + 10 ** 6]
+        t.check(s.once(*options) == [], "a witness whose clock is ahead")
+        seen(now - 2000)
+        when = []
+        events = s.once(*options, expect=23)
+        t.check(keys(events, "kind") == ["stalled"] and "too few witnesses" in s.said, f"later, without any: {events} {s.said}")
+        events = s.once("--stalled-after", "100", expect=23)
+        t.check(events == [], "who has no policy counts from the new entry")
+        t.check(s.once("--policy", s.at("nothing"), expect=40) == [], "no policy there")
+
+
 def test_compare():
     with Scene() as s:
         for _ in range(5):
@@ -911,7 +963,7 @@ def test_killed():
 
 def main():
     tests = [test_entries, test_new_only, test_models, test_envelope, test_late, test_fork,
-             test_fork_smaller, test_rollback, test_bad_data, test_failures, test_stalled,
+             test_fork_smaller, test_rollback, test_bad_data, test_failures, test_stalled, test_cosigned,
              test_compare, test_compare_larger, test_broken_state,
              test_two_logs, test_hook, test_files,
              test_daemon, test_pinned, test_unheard, test_unread, test_killed]
