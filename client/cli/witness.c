@@ -63,7 +63,7 @@ run(struct cli_args *args, struct error *err)
 }
 
 static const char *const commands[] = {
-    "init", "serve", "add-log", "status", NULL};
+    "init", "serve", "add-log", "status", "evidence", NULL};
 
 static const struct cli_option options[] = {
     {"--dir", "DIR", "the witness's folder", false},
@@ -76,12 +76,13 @@ static const struct cli_option options[] = {
     {"--per-day", "N", "add-log: how often it may grow", false},
     {"--replace", NULL, "add-log: what was said before is void", false},
     {"--json", NULL, "status: for programs", false},
+    {"--output", "FOLDER", "evidence: where the files go", false},
     {0},
 };
 
 const struct cli_verb verb_witness = {
     .name = "witness",
-    .arguments = "init|serve|add-log|status [ARGUMENT]...",
+    .arguments = "init|serve|add-log|status|evidence [ARGUMENT]...",
     .summary = "Cosign the checkpoints of logs (runs mtlog-witness)",
     .details = "All that follows is handed to mtlog-witness, which lies beside "
 	       "mtlog. `mtlog witness\nserve --help` and its like say which "

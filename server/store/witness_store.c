@@ -34,6 +34,7 @@ enum statement {
 	GET,
 	NEXT,
 	FORKS,
+	FORK_NEXT,
 	STATEMENTS,
 	READING = GET, /* and what follows */
 };
@@ -61,6 +62,8 @@ static const char *const sql[STATEMENTS] = {
     [NEXT] = "SELECT log, origin, size, root, time, note, cosignature"
 	     " FROM heads WHERE ?1 IS NULL OR log > ?1 ORDER BY log LIMIT 1",
     [FORKS] = "SELECT count(*) FROM forks WHERE log = ?1",
+    [FORK_NEXT] = "SELECT root, time, note, ours FROM forks WHERE log = ?1"
+		  " AND (?2 IS NULL OR root > ?2) ORDER BY root LIMIT 1",
 };
 
 struct witness_store {
@@ -78,6 +81,13 @@ witness_head_release(struct witness_head *h)
 {
 	buf_release(&h->note);
 	buf_release(&h->cosignature);
+}
+
+void
+witness_fork_release(struct witness_fork *f)
+{
+	buf_release(&f->note);
+	buf_release(&f->ours);
 }
 
 void
@@ -517,4 +527,46 @@ witness_store_forks(struct witness_store *s, const struct hash *log,
 	(void)sqlite3_clear_bindings(stmt);
 	return rc == SQLITE_ROW ||
 	    sqlite_fail(s->db, rc, "count what is kept", err);
+}
+
+static bool
+take_fork(sqlite3_stmt *stmt, struct witness_fork *out)
+{
+	int64_t time = sqlite3_column_int64(stmt, 1);
+
+	if (!column_hash(stmt, 0, &out->root) || time < 0 ||
+	    !column_buf(stmt, 2, WITNESS_NOTE_MAX, &out->note) ||
+	    !column_buf(stmt, 3, WITNESS_NOTE_MAX, &out->ours))
+		return false;
+	out->time = (uint64_t)time;
+	return true;
+}
+
+bool
+witness_store_fork_next(struct witness_store *s, const struct hash *log,
+    const struct hash *after, struct witness_fork *out, bool *found,
+    struct error *err)
+{
+	sqlite3_stmt *stmt = s->stmt[FORK_NEXT];
+	bool sound = true;
+	int rc;
+
+	*out = (struct witness_fork){0};
+	bind_bytes(stmt, 1, hash_bytes(log));
+	if (after)
+		bind_bytes(stmt, 2, hash_bytes(after));
+	rc = sqlite3_step(stmt);
+	*found = rc == SQLITE_ROW;
+	if (*found)
+		sound = take_fork(stmt, out);
+	else if (rc != SQLITE_DONE)
+		(void)sqlite_fail(s->db, rc, "read a fork", err);
+	(void)sqlite3_reset(stmt);
+	(void)sqlite3_clear_bindings(stmt);
+	if (sound)
+		return *found || rc == SQLITE_DONE;
+	witness_fork_release(out);
+	*found = false;
+	return error_reason(
+	    err, ERR_IO, "store-corrupt", "%s: a fork is damaged", s->path);
 }

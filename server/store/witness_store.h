@@ -88,4 +88,19 @@ bool witness_store_fork(struct witness_store *s,
 bool witness_store_forks(struct witness_store *s, const struct hash *log,
     uint64_t *out, struct error *err) MUST_USE;
 
+/* One that is kept. Release with witness_fork_release. */
+struct witness_fork {
+	struct hash root; /* of the note that was not cosigned */
+	uint64_t time;	  /* when it came */
+	struct buf note;  /* that note, signed by the log */
+	struct buf ours;  /* the one that was cosigned, likewise */
+};
+void witness_fork_release(struct witness_fork *f);
+
+/* witness_store_fork_next reads the first of a log whose root is over `after`
+ * (NULL: the first of all). */
+bool witness_store_fork_next(struct witness_store *s, const struct hash *log,
+    const struct hash *after, struct witness_fork *out, bool *found,
+    struct error *err) MUST_USE;
+
 #endif

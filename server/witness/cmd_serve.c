@@ -24,7 +24,8 @@
 #define TICK_MS	    500
 #define PROXIES_MAX 16
 
-/* What is larger than a submission can be is read up to here, for its 400. */
+/* What is larger than a submission can be is read up to here, so that who sends
+ * it can read its 400; beyond, that comes before the end of the body. */
 #define BODY_MAX (4 * WITNESS_REQUEST_MAX_LEN)
 
 /* Everything that runs, in the order it is made; closed in the reverse. */

@@ -13,6 +13,7 @@
 #include "server/serving.h"
 #include "server/witness/commands.h"
 #include "server/witness/cosigner.h"
+#include "server/witness/kept.h"
 #include "server/witness/witness_log.h"
 
 #define OUT_MAX (64u << 20)
@@ -23,6 +24,7 @@ struct status {
 	char *logs;
 	struct witness_store *store;
 	struct hasher hasher;
+	struct key_verifier *verifier;
 	struct vkey vkey;
 	struct serving serving;
 	const char *state;
@@ -124,6 +126,8 @@ look(struct status *s, struct error *err)
 	find_process(s);
 	if (cosigner_vkey_read(s->dir, &s->vkey, err) &&
 	    hasher_open(&s->hasher, err))
+		s->verifier = key_verifier_open(err);
+	if (s->verifier)
 		s->store = witness_store_open(db, true, err);
 	free(db);
 	if (!s->store || !find_added(s, err) || !find_cosigned(s, err))
@@ -178,13 +182,53 @@ print_text(const struct line *l, struct buf *out)
 		buf_printf(out, ", %llu growths a day",
 		    (unsigned long long)l->log.per_day);
 	if (l->forks > 0)
-		buf_printf(
-		    out, ", %llu FORKS KEPT", (unsigned long long)l->forks);
+		buf_printf(out, ", %llu FORKS KEPT (see evidence)",
+		    (unsigned long long)l->forks);
 	buf_put_u8(out, '\n');
 }
 
 static void
-print_json(const struct line *l, const struct hash *id, struct buf *out)
+print_kept(const struct kept *k, struct buf *out)
+{
+	buf_printf(out, "{\"size\":\"%llu\",\"time\":%llu,\"roots\":[\"",
+	    (unsigned long long)k->size, (unsigned long long)k->time);
+	base64_put(out, hash_bytes(&k->cosigned));
+	buf_put_str(out, "\",\"");
+	base64_put(out, hash_bytes(&k->other));
+	buf_printf(out, "\"],\"proves\":%s", k->proves ? "true" : "false");
+	if (k->proves)
+		buf_printf(out, ",\"file\":\"%s\"", k->name);
+	buf_put_u8(out, '}');
+}
+
+static bool
+print_forks(struct status *s, const struct line *l, const struct hash *id,
+    struct buf *out, struct error *err)
+{
+	const struct kept_reader r = {s->store, &s->hasher, s->verifier};
+	struct hash after;
+	bool found = true;
+
+	buf_put_str(out, ",\"evidence\":[");
+	for (bool first = true; found; first = false) {
+		AUTO(kept) k = {0};
+
+		if (!kept_next(&r, id, &l->log, first ? NULL : &after, &k,
+			&found, err))
+			return false;
+		if (found && !first)
+			buf_put_u8(out, ',');
+		if (found)
+			print_kept(&k, out);
+		after = k.fork.root;
+	}
+	buf_put_u8(out, ']');
+	return true;
+}
+
+static bool
+print_json(struct status *s, const struct line *l, const struct hash *id,
+    struct buf *out, struct error *err)
 {
 	buf_put_str(out, "{\"origin\":");
 	json_put_string(out, bytes_str(origin_of(l)));
@@ -199,7 +243,10 @@ print_json(const struct line *l, const struct hash *id, struct buf *out)
 		buf_printf(out, ",\"size\":\"%llu\",\"time\":%llu,\"age\":%lld",
 		    (unsigned long long)l->head.size,
 		    (unsigned long long)l->head.time, age_of(l));
+	if (!print_forks(s, l, id, out, err))
+		return false;
 	buf_put_u8(out, '}');
+	return true;
 }
 
 static void
@@ -240,7 +287,7 @@ print(struct status *s, bool json, struct error *err)
 		if (ok && json && i > 0)
 			buf_put_u8(&out, ',');
 		if (ok && json)
-			print_json(&l, &s->ids[i], &out);
+			ok = print_json(s, &l, &s->ids[i], &out, err);
 		else if (ok)
 			print_text(&l, &out);
 		witness_head_release(&l.head);
@@ -267,6 +314,7 @@ witness_status(int argc, char **argv, struct error *err)
 	ok = ok && look(&s, err) &&
 	    print(&s, arguments_value(&a, "json") != NULL, err);
 	witness_store_close(s.store);
+	key_verifier_close(s.verifier);
 	hasher_release(&s.hasher);
 	free(s.ids);
 	free(s.logs);

@@ -7,7 +7,8 @@
 #define WITNESS_LISTEN "127.0.0.1:8090"
 
 /* Those of mtlog-witness, as in mtlog-witness(1). */
-command_run witness_init, witness_serve, witness_add_log, witness_status;
+command_run witness_init, witness_serve, witness_add_log, witness_status,
+    witness_evidence;
 
 /* witness_arguments is arguments_read without mtlogd's configuration: any other
  * option is ERR_USAGE. */

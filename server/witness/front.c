@@ -286,7 +286,9 @@ front_refuse(void *arg, unsigned status, const char *reason,
 {
 	(void)arg;
 	(void)reason;
-	begin(r, status, "text/plain; charset=utf-8");
+	/* A submission of any length that is over the limit is malformed
+	 * (c2sp.org/tlog-witness): there is no other word for it. */
+	begin(r, status == 413 ? 400 : status, "text/plain; charset=utf-8");
 	buf_printf(&r->text, "%s\n", message);
 }
 

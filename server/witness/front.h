@@ -22,7 +22,8 @@ void front_close(struct front *f);
 /* front_drain says in /readyz that the witness is going down. */
 void front_drain(struct front *f);
 
-/* The handlers of the listener, and of that for metrics; `arg` is the front. */
+/* The handlers of the listener, and of that for metrics; `arg` is the front.
+ * front_refuse, for httpd_options, says 400 to a body that is too large. */
 void front_handle(void *arg, struct exchange *x);
 void front_handle_metrics(void *arg, struct exchange *x);
 void front_refuse(void *arg, unsigned status, const char *reason,

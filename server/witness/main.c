@@ -15,6 +15,9 @@ static const struct command commands[] = {
 	"once"},
     {"status", witness_status, "--dir DIR [--json]",
 	"say what was cosigned of each log, and whether a witness runs"},
+    {"evidence", witness_evidence, "--dir DIR [--output FOLDER]",
+	"write what is kept of forks as files that stand alone, for mtlog "
+	"inspect"},
 };
 
 int

@@ -34,7 +34,7 @@ def commands():
         t.check(x.run("serve").returncode == 2, "serve without --dir")
         t.check(x.run("serve", "--dir", x.dir, "--lisen", "x").returncode == 2, "an unknown option")
         t.check(x.run("nonsense").returncode == 2, "an unknown command")
-        for command in ("init", "serve", "add-log", "status"):
+        for command in ("init", "serve", "add-log", "status", "evidence"):
             told = x.run(command, "--help")
             t.check(told.returncode == 0 and f"mtlog-witness {command}" in told.stdout, f"{command} --help")
         t.check(x.add(a).returncode == 0, "add-log")
@@ -82,6 +82,25 @@ def commands():
         missing = subprocess.run([alone, "witness", "status", "--dir", x.dir], capture_output=True, text=True, timeout=20)
         t.check(missing.returncode != 0 and "mtlog-witness" in missing.stderr and "beside" in missing.stderr,
                 f"without the program: {missing.stderr}")
+
+
+def too_long(x, size, chunked=False):
+    """(status, body) for so many bytes, of which as many are sent as are read."""
+    with t.socket.create_connection(("127.0.0.1", x.port), timeout=30) as s:
+        how = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
+        s.sendall(f"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nConnection: close\r\n{how}\r\n\r\n".encode())
+        try:
+            for _ in range(0, size, 4096):
+                s.sendall(b"1000\r\n" + b"x" * 4096 + b"\r\n" if chunked else b"x" * min(4096, size))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        answer = b""
+        try:
+            while piece := s.recv(65536):
+                answer += piece
+        except ConnectionResetError:
+            pass
+    return int(answer.split(b" ", 2)[1] if answer else 0), answer.partition(b"\r\n\r\n")[2]
 
 
 def rows():
@@ -161,9 +180,81 @@ def rows():
         t.check(x.call("GET", "/healthz")[0] == 200, "healthz")
         t.check(x.call("GET", "/readyz")[0::2] == (200, b"ready\n"), "readyz")
         t.check(x.call("GET", "/nothing")[0] == 404, "no address")
-        status = x.submit(b"x" * (1 << 20))[0]
-        t.check(status in (400, 413), f"a body of a megabyte: {status}")
+        for size in (128 << 10) + 1, 512 << 10, (512 << 10) + 1, 1 << 20, 8 << 20:
+            status, said = too_long(x, size)
+            t.check(status == 400 and (b"larger" in said or b"too long" in said), f"row 1: {size} bytes: {status} {said}")
+        status, said = too_long(x, 1 << 20, chunked=True)
+        t.check(status == 400, f"row 1: a megabyte in pieces: {status} {said}")
         t.check(x.stop() == 0, "TERM")
+
+
+def evidence():
+    """What is kept of a fork comes out as files that stand alone, while the
+    witness runs; and what does not stand alone is not called evidence."""
+    with w.Witness() as x:
+        a, b = w.Log("a.example/log"), w.Log("b.example")
+        x.add(a)
+        x.add(b)
+        out = os.path.join(x.root, "out")
+        took = x.run("evidence", "--dir", x.dir, "--output", out)
+        t.check(took.returncode == 0 and took.stdout == "" and "No evidence" in took.stderr, f"nothing: {took}")
+        t.check(not os.path.exists(out), "and no folder for it")
+        t.check(x.run("evidence", "--dir", x.root).returncode != 0, "no witness")
+        t.check(x.run("evidence", "--dir", x.dir, "--to", out).returncode == 2, "an unknown option")
+        x.start()
+        forks = [w.Tree("left", 3), w.Tree("right", 4)]
+        for log in a, b:
+            t.check(x.cosign(log, 0, 5)[0] == 200, "cosigned")
+        for tree in forks + forks:
+            t.check(x.submit(a.body(5, 5, tree))[0] == 422, "a fork")
+        t.check(x.submit(b.body(5, 5, forks[0]))[0] == 422, "a fork of the other log")
+        t.check(x.submit(b.body(5, 6, forks[0]))[0] == 422, "one that proves nothing")
+        logs = {log["origin"]: log for log in x.status()["logs"]}
+        t.check(logs[a.name]["forks"] == 2 and len(logs[a.name]["evidence"]) == 2, f"status: {logs}")
+        told = {e["file"]: e for log in logs.values() for e in log["evidence"]}
+        t.check(len(told) == 3 and all(e["proves"] and e["size"] == "5" for e in told.values()), f"status: {told}")
+        t.check({e["roots"][1] for e in logs[a.name]["evidence"]} == {t.b64(f.root(0, 5)) for f in forks}
+                and logs[b.name]["evidence"][0]["roots"][0] == t.b64(b.tree.root(0, 5)), f"roots: {told}")
+        t.check("2 FORKS KEPT" in x.run("status", "--dir", x.dir).stdout, "for people")
+        for _ in range(2):
+            took = x.run("evidence", "--dir", x.dir, "--output", out)
+            t.check(took.returncode == 0 and took.stderr == "", f"evidence: {took}")
+            t.check(sorted(os.listdir(out)) == sorted(told), f"{os.listdir(out)}, not {list(told)}")
+            t.check(sorted(took.stdout.splitlines()) == sorted(os.path.join(out, f) for f in told), took.stdout)
+        for file, e in told.items():
+            path = os.path.join(out, file)
+            seen = subprocess.run([w.MTLOG, "inspect", path], capture_output=True, text=True, timeout=60)
+            t.check(seen.returncode == 0 and "fork" in seen.stdout.lower(), f"inspect: {seen}")
+            with open(path, "rb") as f:
+                text = f.read()
+            t.check(name_of(text) == file and all(r.encode() in text for r in e["roots"]), file)
+            # One bit of a signature, and it proves nothing.
+            with open(path, "wb") as f:
+                f.write(text[:-20] + (b"A" if text[-20:-19] != b"A" else b"B") + text[-19:])
+            seen = subprocess.run([w.MTLOG, "inspect", path], capture_output=True, text=True, timeout=60)
+            t.check(seen.returncode != 0, f"inspect of a forged one: {seen}")
+        # A's key is forgotten: b's evidence is as good as before, a's are two notes each.
+        shutil.rmtree(out)
+        os.unlink(x.dir + f"/logs/{a.id}")
+        took = x.run("evidence", "--dir", x.dir, "--output", out)
+        names = sorted(os.listdir(out))
+        t.check(took.returncode == 0 and took.stderr.count("does not stand alone") == 2, f"without a key: {took}")
+        t.check([n.split(".", 1)[1] for n in names].count("cosigned.note") == 2
+                and sum(n.endswith(".other.note") for n in names) == 2 and len(names) == 5, f"without a key: {names}")
+        other = next(n for n in names if n.endswith(".other.note"))
+        with open(os.path.join(out, other), encoding="utf-8") as f:
+            t.check(f.read() in [a.note(5, tree) for tree in forks], "the log's note, byte for byte")
+        logs = {log["origin"]: log for log in x.status()["logs"]}
+        t.check([e["proves"] for e in logs[a.name]["evidence"]] == [False, False]
+                and "file" not in logs[a.name]["evidence"][0], f"status without a key: {logs[a.name]}")
+        t.check(x.stop() == 0, "TERM")
+        t.check(x.run("evidence", "--dir", x.dir, "--output", "/proc/none").returncode == 1, "no such place")
+        took = subprocess.run([w.WITNESS, "evidence", "--dir", x.dir], capture_output=True, text=True, timeout=60, cwd=x.root)
+        t.check(took.returncode == 0 and told.keys() & set(os.listdir(x.root)), "stopped, and into the current folder")
+
+
+def name_of(text):
+    return f"fork-{t.hashlib.sha256(text).hexdigest()[:16]}.evidence"
 
 
 def rates():
@@ -474,6 +565,6 @@ def real_log():
 
 
 print(f"seed {SEED}", flush=True)
-for part in (commands, rows, rates, concurrent, kills, full_disk, failed_syncs, real_log):
+for part in (commands, rows, evidence, rates, concurrent, kills, full_disk, failed_syncs, real_log):
     part()
 t.finish()

@@ -216,6 +216,28 @@ test_forks(void **state)
 	need(witness_store_forks(s, &other, &n, &err), &err);
 	assert_int_equal(n, 0);
 	witness_store_close(s);
+	/* And they come out again, beside a writer, in the order of the roots. */
+	s = open_store(true);
+	other.b[1] = 0;
+	for (n = 0;; n++) {
+		AUTO(witness_fork) f = {0};
+		bool found = false;
+
+		need(witness_store_fork_next(
+			 s, &ours.log, n > 0 ? &other : NULL, &f, &found, &err),
+		    &err);
+		if (!found)
+			break;
+		assert_int_equal(f.root.b[1], n);
+		assert_int_equal(f.time, 7);
+		assert_true(
+		    bytes_equal(buf_bytes(&f.note), BYTES_LIT("theirs")));
+		assert_true(
+		    bytes_equal(buf_bytes(&f.ours), buf_bytes(&ours.note)));
+		other = f.root;
+	}
+	assert_int_equal(n, WITNESS_FORKS_MAX);
+	witness_store_close(s);
 }
 
 /* Many commits: the write-ahead log is settled on the way. */
