@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: setup.sh js|go|python|model_signing
+# usage: setup.sh js|go|litewitness|python|model_signing
 # Installs the stock clients of one language, as pinned here, into
 # $BUILD/clients/LANGUAGE. A second run finds them there. Exits 77 when the
 # language is missing (or too old), and says so.
@@ -8,7 +8,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 here=$(cd "$(dirname "$0")" && pwd)
-language=${1:?usage: setup.sh js|go|python|model_signing}
+language=${1:?usage: setup.sh js|go|litewitness|python|model_signing}
 place=${BUILD:-$here/../../../build}/clients/$language
 log=$place/setup.log
 
@@ -57,18 +57,36 @@ setup_js() {
 }
 
 # A Go since 1.21 fetches the one that go.mod asks for, unless told not to.
+go_ready() {
+	if ! (cd "$here/$1" && timeout 600 go list -mod=readonly -f '{{.GoVersion}}' -m) >"$log" 2>&1; then
+		if grep -qE 'requires go >=|invalid go version|go\.mod:[0-9]+:' "$log"; then
+			skip "$2: $(cd / && go version) is too old: $(head -n 1 "$log")"
+		fi
+		fail "go list failed"
+	fi
+}
+
 setup_go() {
 	command -v go >/dev/null || skip "stock clients in Go: go is not installed"
 	local marker
 	marker=$(cd "$here" && marker_of "$(cd / && go version)" setup.sh go/go.mod go/go.sum go/*.go)
 	already "$marker"
-	if ! (cd "$here/go" && timeout 600 go list -mod=readonly -f '{{.GoVersion}}' -m) >"$log" 2>&1; then
-		if grep -qE 'requires go >=|invalid go version|go\.mod:[0-9]+:' "$log"; then
-			skip "stock clients in Go: $(cd / && go version) is too old: $(head -n 1 "$log")"
-		fi
-		fail "go list failed"
-	fi
+	go_ready go "stock clients in Go"
 	(cd "$here/go" && timeout 1200 go build -mod=readonly -trimpath -buildvcs=false -o "$place/clients" .) >"$log" 2>&1 ||
+		fail "go build failed"
+	printf '%s\n' "$marker" >"$place/installed"
+}
+
+# A witness as it was released: go.sum has the checksum of all that it is made
+# of, and nothing but it asks for other versions.
+setup_litewitness() {
+	command -v go >/dev/null || skip "a witness in Go: go is not installed"
+	local marker
+	marker=$(cd "$here" && marker_of "$(cd / && go version)" setup.sh litewitness/go.mod litewitness/go.sum)
+	already "$marker"
+	go_ready litewitness "a witness in Go"
+	(cd "$here/litewitness" && CGO_ENABLED=0 timeout 1200 go build -mod=readonly -trimpath -buildvcs=false \
+		-o "$place/litewitness" filippo.io/torchwood/cmd/litewitness) >"$log" 2>&1 ||
 		fail "go build failed"
 	printf '%s\n' "$marker" >"$place/installed"
 }
@@ -96,6 +114,7 @@ setup_python() {
 case $language in
 js) setup_js ;;
 go) setup_go ;;
+litewitness) setup_litewitness ;;
 python) setup_python requirements.txt ;;
 model_signing) setup_python model_signing.txt ;;
 *) fail "no such language: $language" ;;
