@@ -73,7 +73,7 @@ static bool
 fill(const struct kept_reader *r, const struct witness_log *log, struct kept *k,
     struct error *err)
 {
-	struct checkpoint ours, other;
+	struct checkpoint ours = {0}, other = {0};
 
 	if (!head_of(buf_bytes(&k->fork.ours), &ours, err) ||
 	    !head_of(buf_bytes(&k->fork.note), &other, err))
