@@ -484,6 +484,7 @@ def forked(w):
     w.proxy.witness = m.Witness("w1.example")
     w.scan(scan, state=state, code=16, what="nobody cosigned")
     w.proxy.close()
+    w.proxy.url = "http://127.0.0.1:1"  # a port that no other test gets
     w.scan(scan, state=state, code=30, what="no log")
 
 
