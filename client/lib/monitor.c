@@ -12,6 +12,8 @@
 #include "io/clock.h"
 #include "io/file.h"
 
+#define NS_PER_S UINT64_C(1000000000)
+
 uint64_t
 monitor_now(const struct monitor *m)
 {
@@ -82,6 +84,7 @@ open_log(struct monitor *m, struct watched *w, const struct monitor_log *log,
 	    .timeout_ms = m->o.timeout_ms};
 
 	w->log = log;
+	w->seen_ns = clock_monotonic_ns(); /* it is no younger */
 	if (!monitor_state_read(m, w, err))
 		return false;
 	w->fetch = tile_fetch_open(&o, err);
@@ -203,8 +206,18 @@ reload_rules(struct monitor *m)
 	m->watch = fresh;
 }
 
-/* A clock that goes back makes nothing old; and what was seen while it was ahead
- * is as old as the time at which it was put right. */
+/* Seconds without a new checkpoint. A clock that goes back makes nothing old, and
+ * one that was ahead hides nothing from a monitor that was there all the time. */
+static uint64_t
+age_of(const struct monitor *m, const struct watched *w)
+{
+	uint64_t now = monitor_now(m);
+	uint64_t by_clock = now > w->seen ? now - w->seen : 0;
+	uint64_t here = (clock_monotonic_ns() - w->seen_ns) / NS_PER_S;
+
+	return by_clock > here ? by_clock : here;
+}
+
 static bool
 check_age(struct monitor *m, struct watched *w, struct error *err)
 {
@@ -212,14 +225,9 @@ check_age(struct monitor *m, struct watched *w, struct error *err)
 	    .reason = "checkpoint-old",
 	    .message = "the log has had no new checkpoint for too long"};
 	AUTO(buf) about = BUF_INIT(64);
-	uint64_t now = monitor_now(m);
 
-	if (w->has_head && now < w->seen) {
-		w->seen = now;
-		w->dirty = true;
-	}
 	if (m->o.stalled_after == 0 || !w->has_head ||
-	    now - w->seen < m->o.stalled_after)
+	    age_of(m, w) < m->o.stalled_after)
 		return true;
 	buf_put_u64(&about, w->size);
 	buf_put(&about, hash_bytes(&w->root));
@@ -231,7 +239,7 @@ check_age(struct monitor *m, struct watched *w, struct error *err)
 	}
 	if (!monitor_event_finding(m, w, &f, err))
 		return false;
-	w->stalled = now;
+	w->stalled = monitor_now(m);
 	w->dirty = true;
 	return monitor_state_write(w, err);
 }

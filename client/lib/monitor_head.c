@@ -7,6 +7,7 @@
 #include "core/base/encoding.h"
 #include "core/tlog/evidence.h"
 #include "core/verify/verdict_code.h"
+#include "io/clock.h"
 #include "io/file.h"
 
 #define MESSAGE_MAX 1024
@@ -163,6 +164,7 @@ advance(struct monitor *m, struct watched *w, const struct checkpoint *c,
 	w->size = c->size;
 	w->root = c->root;
 	w->seen = monitor_now(m);
+	w->seen_ns = clock_monotonic_ns();
 	w->dirty = w->advanced = true;
 	return buf_ok(&w->note, err) && monitor_state_write(w, err);
 }
@@ -281,6 +283,7 @@ ask_quorum(
 	if (!goes_on(m, w, err))
 		return false;
 	w->seen = fresh;
+	w->seen_ns = clock_monotonic_ns();
 	w->dirty = true;
 	return monitor_state_write(w, err);
 }

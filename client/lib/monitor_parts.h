@@ -30,6 +30,7 @@ struct watched {
 	struct tiles *tiles;
 	struct log_client *client; /* for envelopes; NULL: not open */
 	unsigned asked;		   /* what it was asked since */
+	uint64_t seen_ns; /* as `seen`, or since the start, if that is later */
 	/* From here on it is in state.json. */
 	bool has_head;
 	struct buf note; /* the newest verified checkpoint, */
