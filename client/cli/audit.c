@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/cli/audit_evidence.h"
+#include "client/cli/policies.h"
 #include "client/cli/verbs.h"
 #include "client/lib/audit.h"
 #include "client/lib/audit_search.h"
+#include "client/lib/lock.h"
 #include "client/lib/policy_flags.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
 #include "core/base/json.h"
+#include "core/base/times.h"
 #include "io/clock.h"
-#include "io/file.h"
 #include "io/progress.h"
 
 #define TIMEOUT_MS 60000
@@ -31,6 +35,8 @@ static const struct cli_option options[] = {
     {"--seen", "FILE",
 	"a bundle, .tlog-proof or checkpoint that must be of this history",
 	true},
+    {"--policy", "FILE",
+	"whose witnesses must have cosigned the current checkpoint", false},
     {"--state", "FILE|DIR", "where to keep how far it came, and go on from",
 	false},
     {"--cache", "DIR", "where to keep tiles and entries", false},
@@ -48,13 +54,15 @@ struct job {
 	struct vkey log;
 	unsigned timeout_ms;
 	struct tile_fetch *fetch;
+	struct policy *policy; /* NULL: no witness is asked for */
 	char *cache, *state_path;
+	int lock; /* of the state; -1: none */
 	struct audit_state state;
 	struct audit_seen *seen;
 	struct audit_options options;
 	struct audit_report report;
 	struct progress progress;
-	char evidence[4096]; /* the file's name; empty: none */
+	struct cli_evidence evidence;
 	double seconds;
 };
 
@@ -81,6 +89,36 @@ show_progress(void *arg, uint64_t done, uint64_t total)
 
 	(void)progress_update(
 	    &j->progress, bytes_str(j->log.name), done, total);
+}
+
+/* Set by SIGTERM and SIGINT, read between two bundles. */
+static volatile sig_atomic_t stopping;
+
+static void
+on_stop(int number)
+{
+	(void)number;
+	stopping = 1;
+}
+
+static bool
+stops(void *arg)
+{
+	(void)arg;
+	return stopping != 0;
+}
+
+/* The second one kills: a log that does not answer is waited for. */
+static bool
+catch_signals(struct error *err)
+{
+	struct sigaction a = {
+	    .sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+
+	(void)sigemptyset(&a.sa_mask);
+	return (sigaction(SIGTERM, &a, NULL) == 0 &&
+		   sigaction(SIGINT, &a, NULL) == 0) ||
+	    error_set(err, ERR_INTERNAL, "cannot catch signals: %m");
 }
 
 /* --- opening --- */
@@ -137,6 +175,33 @@ read_seen(struct job *j, struct error *err)
 	return true;
 }
 
+/* One audit at a time: the slower one would put an older tree in place of a
+ * newer one. */
+static bool
+take_lock(struct job *j, struct error *err)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s.lock", j->state_path) < 0)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	j->lock = lock_take(path, 0, j->state_path, err);
+	free(path);
+	return j->lock >= 0;
+}
+
+static bool
+read_policy(struct job *j, struct error *err)
+{
+	const char *path = cli_value(j->args, "--policy");
+
+	if (!path)
+		return true;
+	j->policy = cli_policy_read(path, err);
+	if (j->policy)
+		j->options.quorum = &j->policy->quorum;
+	return j->policy != NULL;
+}
+
 static bool
 read_state(struct job *j, struct error *err)
 {
@@ -145,7 +210,7 @@ read_state(struct job *j, struct error *err)
 	if (!word)
 		return true;
 	j->state_path = audit_state_path(word, &j->log, err);
-	if (!j->state_path ||
+	if (!j->state_path || !take_lock(j, err) ||
 	    !audit_state_read(j->state_path, &j->log, &j->state, err))
 		return false;
 	j->options.state = &j->state;
@@ -187,9 +252,13 @@ open_job(struct job *j, struct error *err)
 	j->options.log = &j->log;
 	j->options.search_get = search_get;
 	j->options.progress = show_progress;
+	j->options.stop = stops;
 	j->options.arg = j;
-	return log_key_read(vkey, &j->log, err) && read_seen(j, err) &&
-	    read_state(j, err) && open_log(j, err);
+	return log_key_read(vkey, &j->log, err) && read_policy(j, err) &&
+	    read_seen(j, err) && read_state(j, err) &&
+	    cli_evidence_open(&j->evidence, cli_value(j->args, "--evidence"),
+		j->state_path, err) &&
+	    catch_signals(err) && open_log(j, err);
 }
 
 static void
@@ -200,39 +269,15 @@ close_job(struct job *j)
 	tile_fetch_close(j->fetch);
 	audit_seen_release(j->seen);
 	audit_state_release(&j->state);
+	if (j->policy)
+		cli_policy_close(j->policy);
 	free(j->cache);
 	free(j->state_path);
+	if (j->lock >= 0)
+		(void)close(j->lock); /* lets the lock go */
 }
 
 /* --- what is told --- */
-
-/* The file has the name that was asked for, else one of its contents, so that
- * none is overwritten. */
-static bool
-write_evidence(struct job *j, struct error *err)
-{
-	const char *path = cli_value(j->args, "--evidence");
-	struct bytes text = buf_bytes(&j->report.evidence);
-	AUTO(hasher) h = {0};
-	AUTO(buf) hex = BUF_INIT(2 * HASH_LEN);
-	struct hash sum;
-
-	if (text.len == 0)
-		return true;
-	if (!hasher_open(&h, err))
-		return false;
-	sha256(&h, text, &sum);
-	hex_put(&hex, bytes_of(sum.b, 8));
-	if (!hasher_ok(&h, err) || !buf_ok(&hex, err))
-		return false;
-	if (path)
-		(void)snprintf(j->evidence, sizeof(j->evidence), "%s", path);
-	else
-		(void)snprintf(j->evidence, sizeof(j->evidence),
-		    "mtlog-fork-%.*s.evidence", (int)hex.len,
-		    (const char *)hex.ptr);
-	return file_write(j->evidence, text, 0644, err);
-}
 
 static const struct audit_check *
 worst_check(const struct audit_report *r, int code)
@@ -281,6 +326,51 @@ put_head(const struct audit_report *r, struct buf *out)
 	buf_put_u8(out, '"');
 }
 
+/* Whether the checks say who cosigned. */
+static bool
+was_judged(const struct audit_report *r)
+{
+	const struct audit_check *c = &r->checks[AUDIT_COSIGNED];
+
+	return c->result == AUDIT_PASS ||
+	    (c->result == AUDIT_FAIL &&
+		strcmp(error_reason_name(&c->why), "quorum") == 0);
+}
+
+static void
+put_cosigned(const struct job *j, struct buf *out)
+{
+	const struct audit_report *r = &j->report;
+	const struct quorum_result *q = &r->cosigned;
+	const char *comma = "";
+	bool judged = was_judged(r),
+	     met = r->checks[AUDIT_COSIGNED].result == AUDIT_PASS;
+
+	buf_put_str(out, ",\"cosigned\":");
+	if (!j->policy ||
+	    r->checks[AUDIT_COSIGNED].result == AUDIT_NOT_REACHED) {
+		buf_put_str(out, "null");
+		return;
+	}
+	buf_printf(
+	    out, "{\"quorum\":%s,\"witnesses\":[", met ? "true" : "false");
+	for (size_t i = 0; judged && i < j->policy->quorum.witness_count; i++) {
+		if (((q->cosigned >> i) & 1) == 0)
+			continue;
+		buf_put_str(out, comma);
+		json_put_string(out, j->policy->quorum.witnesses[i].name);
+		comma = ",";
+	}
+	buf_put_str(out, "],\"freshSince\":");
+	if (met && q->dated) {
+		buf_put_u8(out, '"');
+		time_put(out, q->fresh_since);
+		buf_put_str(out, "\"}");
+	} else {
+		buf_put_str(out, "null}");
+	}
+}
+
 static void
 put_json(const struct job *j, int code, struct buf *out)
 {
@@ -307,6 +397,7 @@ put_json(const struct job *j, int code, struct buf *out)
 	buf_put_str(out, ",\"url\":");
 	json_put_string(out, bytes_str(j->url));
 	put_head(r, out);
+	put_cosigned(j, out);
 	buf_printf(out,
 	    ",\"walked\":{\"from\":\"%" PRIu64 "\",\"to\":\"%" PRIu64 "\"}"
 	    ",\"signatures\":{\"checked\":\"%" PRIu64 "\",\"bad\":\"%" PRIu64
@@ -319,12 +410,42 @@ put_json(const struct job *j, int code, struct buf *out)
 	    "]},\"seen\":%zu,\"search\":{\"digests\":%u,\"entries\":\"%" PRIu64
 	    "\"},\"seconds\":%.3f,\"evidence\":",
 	    r->seen, r->digests, r->hits, j->seconds);
-	if (j->evidence[0])
-		json_put_string(out, bytes_str(j->evidence));
+	if (j->evidence.path[0])
+		json_put_string(out, bytes_str(j->evidence.path));
 	else
 		buf_put_str(out, "null");
 	put_checks(r, out);
 	buf_put_str(out, "}\n");
+}
+
+/* By whom, or that it is the log's word alone. */
+static void
+put_witnesses(const struct job *j, struct buf *out)
+{
+	const struct quorum_result *q = &j->report.cosigned;
+	const struct quorum *quorum = j->options.quorum;
+	const char *comma = "by ";
+
+	if (!quorum) {
+		buf_put_str(
+		    out, "without --policy the log alone says what is current");
+		return;
+	}
+	for (size_t i = 0; i < quorum->witness_count; i++) {
+		if (((q->cosigned >> i) & 1) == 0)
+			continue;
+		buf_put_str(out, comma);
+		escaped_put(out, quorum->witnesses[i].name);
+		comma = ", ";
+	}
+	if (q->dated) {
+		buf_put_str(out, "; fresh since ");
+		time_put(out, q->fresh_since);
+	} else {
+		buf_put_str(out,
+		    q->cosigned ? "; the policy wants no quorum"
+				: "nobody; the policy wants no quorum");
+	}
 }
 
 /* What a step did, in the words of its numbers. */
@@ -339,6 +460,9 @@ put_did(const struct job *j, enum audit_step step, struct buf *out)
 	case AUDIT_CHECKPOINT:
 		buf_printf(out, "size %" PRIu64 ", root ", r->head.size);
 		hex_put(out, hash_bytes(&r->head.root));
+		break;
+	case AUDIT_COSIGNED:
+		put_witnesses(j, out);
 		break;
 	case AUDIT_HISTORY:
 		buf_put_str(out, "consistent with the last audit");
@@ -377,7 +501,8 @@ put_text(const struct job *j, int code, struct buf *out)
 		buf_printf(out, "  %-11s %-12s",
 		    audit_step_name((enum audit_step)i),
 		    audit_result_name(c->result));
-		if (c->result == AUDIT_PASS)
+		if (c->result == AUDIT_PASS ||
+		    (i == AUDIT_COSIGNED && c->result == AUDIT_NOT_ASKED))
 			put_did(j, (enum audit_step)i, out);
 		if (c->result == AUDIT_FAIL)
 			escaped_put(out, bytes_str(c->why.text));
@@ -390,9 +515,9 @@ put_text(const struct job *j, int code, struct buf *out)
 	if (r->bad_signatures > AUDIT_BAD_SHOWN)
 		buf_printf(out, "    and %" PRIu64 " more\n",
 		    r->bad_signatures - AUDIT_BAD_SHOWN);
-	if (j->evidence[0]) {
+	if (j->evidence.path[0]) {
 		buf_put_str(out, "  evidence    ");
-		escaped_put(out, bytes_str(j->evidence));
+		escaped_put(out, bytes_str(j->evidence.path));
 		buf_put_u8(out, '\n');
 	}
 	buf_printf(out, "%s\n", code == 0 ? "clean" : "NOT CLEAN");
@@ -402,21 +527,19 @@ static bool
 tell(struct job *j, int code, struct error *err)
 {
 	AUTO(buf) out = BUF_INIT(REPORT_MAX);
-	bool wrote = write_evidence(j, err);
 
-	if (!wrote)
-		j->evidence[0] = '\0';
+	cli_evidence_write(&j->evidence, buf_bytes(&j->report.evidence));
 	if (cli_flag(j->args, "--json"))
 		put_json(j, code, &out);
 	else
 		put_text(j, code, &out);
-	return buf_ok(&out, err) && cli_print(buf_bytes(&out), err) && wrote;
+	return buf_ok(&out, err) && cli_print(buf_bytes(&out), err);
 }
 
 static int
 run(struct cli_args *a, struct error *err)
 {
-	struct job j = {.args = a};
+	struct job j = {.args = a, .lock = -1};
 	int code = -1;
 
 	if (open_job(&j, err)) {
@@ -427,7 +550,7 @@ run(struct cli_args *a, struct error *err)
 		code = audit_run(&j.options, &j.report);
 		progress_release(&j.progress);
 		j.seconds = (double)(clock_monotonic_ns() - began) / 1e9;
-		/* A fork that could not be written down stays a fork. */
+		/* A fork that could not be told stays a fork. */
 		if (!tell(&j, code, err) && code != VERDICT_ACCEPTED) {
 			(void)fprintf(stderr, "mtlog audit: %s\n", err->text);
 			*err = (struct error){0};

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/lib/audit_search.h"
+#include "client/lib/older.h"
 #include "core/base/cleanup.h"
 #include "core/model/entry.h"
 #include "core/tlog/entries.h"
@@ -13,8 +14,7 @@
 #include "io/clock.h"
 #include "io/workers.h"
 
-#define CHUNK	    (UINT64_C(1) << 18) /* entries between two states */
-#define SAVE_NS	    UINT64_C(5000000000)
+#define SAVE_NS	    UINT64_C(1000000000) /* between two states */
 #define WAITING_PER 2 /* threads a processor: some wait for the log */
 
 /* What a thread has of its own. */
@@ -28,8 +28,10 @@ struct audit {
 	struct hasher hasher;
 	struct key_verifier *verifier;
 	struct audit_search *search;
-	uint64_t at; /* where the walk is */
+	uint64_t at; /* where the walk is, */
+	bool walked; /* and there was one */
 	uint64_t saved_ns;
+	struct error lost; /* the tiles cannot be read any more */
 	struct checker checkers[TILE_FETCH_WORKERS];
 	pthread_mutex_t lock; /* of what is counted */
 };
@@ -100,42 +102,74 @@ forked(struct audit *a, const char *who, struct bytes note,
 	    a->o->log->name, who, c->size, head->size);
 }
 
-/* The log shows less than it did. Either it is behind, and its tiles show both,
- * or it took something back. Afterwards the head is the current one again. */
+/* A tree that somebody was shown and that is larger than the current one. */
+struct larger {
+	const char *who;
+	struct bytes note;
+	struct checkpoint head;
+	/* We saw it ourselves: that the log does not connect it with what it
+	 * shows now is as bad as a fork. Of others it may be a head that is not
+	 * yet cosigned, or one that was for them alone: that is not known. */
+	bool ours;
+};
+
 static bool
-behind(struct audit *a, const char *who, struct bytes note,
-    const struct checkpoint *c, struct error *err)
+older(struct audit *a, const struct larger *l, struct error *why,
+    struct error *err)
+{
+	const char *log = a->o->log->name;
+	uint64_t size = a->out->head.size;
+
+	switch (older_judge(a->o->tiles, &a->out->head, &l->head, why)) {
+	case OLDER_FORKED:
+		return forked(a, l->who, l->note, &l->head, err);
+	case OLDER_AGREES:
+		return error_reason(err, ERR_BADSIG, "rollback",
+		    "%s shows an old checkpoint of the same history: a tree of "
+		    "%" PRIu64 " entries, but %s has one of %" PRIu64,
+		    log, size, l->who, l->head.size);
+	case OLDER_UNPROVEN:
+		return error_reason(err, ERR_BADSIG,
+		    l->ours ? "inconsistent" : "rollback",
+		    "%s shows a tree of %" PRIu64
+		    " entries, but %s has one of %" PRIu64
+		    ", and it does not show that they are of one history: %s",
+		    log, size, l->who, l->head.size, why->text);
+	case OLDER_UNKNOWN:
+		break;
+	}
+	*err = *why;
+	return false;
+}
+
+/* The log shows less than it did. Afterwards the head is the current one again. */
+static bool
+behind(struct audit *a, const struct larger *l, struct error *err)
 {
 	const struct checkpoint *head = &a->out->head;
-	struct tiles *t = a->o->tiles;
-	struct error ignored = {0};
-	struct hash root;
-	bool fork = tiles_head(t, c->size, &c->root, &ignored) &&
-	    tiles_root(t, head->size, &root, &ignored) &&
-	    !hash_equal(&root, &head->root);
+	struct error why = {0};
 
-	if (fork)
-		(void)forked(a, who, note, c, err);
-	if (!tiles_head(t, head->size, &head->root, err) || fork)
-		return false;
-	return error_reason(err, ERR_BADSIG, "rollback",
-	    "%s shows a tree of %" PRIu64
-	    " entries, but %s has one of %" PRIu64,
-	    a->o->log->name, head->size, who, c->size);
+	(void)older(a, l, &why, err);
+	(void)!tiles_head(a->o->tiles, head->size, &head->root, &a->lost);
+	return false;
 }
 
 /* Is this checkpoint, signed by the log, of the current one's history? */
 static bool
-same_history(
-    struct audit *a, const char *who, struct bytes note, struct error *err)
+same_history(struct audit *a, const char *who, struct bytes note, bool ours,
+    struct error *err)
 {
 	struct checkpoint c;
 	struct hash root;
 
+	if (a->lost.code != ERR_NONE) {
+		*err = a->lost;
+		return false;
+	}
 	if (!checkpoint_open(note, a->o->log, a->verifier, &c, err))
 		return false;
 	if (c.size > a->out->head.size)
-		return behind(a, who, note, &c, err);
+		return behind(a, &(struct larger){who, note, c, ours}, err);
 	if (!tiles_root(a->o->tiles, c.size, &root, err))
 		return false;
 	return hash_equal(&root, &c.root) || forked(a, who, note, &c, err);
@@ -160,6 +194,24 @@ read_head(struct audit *a)
 	return failed(a, AUDIT_CHECKPOINT, &err);
 }
 
+/* A log can show one auditor whatever it likes, but not witnesses. */
+static bool
+check_cosigned(struct audit *a)
+{
+	struct audit_report *r = a->out;
+	struct error err = {0};
+	AUTO(note) note = {0};
+
+	if (!a->o->quorum) {
+		check_of(a, AUDIT_COSIGNED)->result = AUDIT_NOT_ASKED;
+		return true;
+	}
+	if (note_parse(buf_bytes(&r->note), &note, &err) &&
+	    quorum_verify(a->o->quorum, &note, a->verifier, &r->cosigned, &err))
+		return passed(a, AUDIT_COSIGNED);
+	return failed(a, AUDIT_COSIGNED, &err);
+}
+
 /* What was walked before is the beginning of what is there now. */
 static bool
 check_history(struct audit *a)
@@ -174,7 +226,8 @@ check_history(struct audit *a)
 	}
 	frontier_root(&a->hasher, &s->done, &was);
 	if (!hasher_ok(&a->hasher, &err) ||
-	    !same_history(a, "the last audit", buf_bytes(&s->note), &err) ||
+	    !same_history(
+		a, "the last audit", buf_bytes(&s->note), true, &err) ||
 	    !tiles_root(a->o->tiles, s->done.size, &is, &err))
 		return failed(a, AUDIT_HISTORY, &err);
 	if (hash_equal(&was, &is))
@@ -197,7 +250,7 @@ check_seen(struct audit *a)
 		struct error err = {0};
 
 		a->out->seen++;
-		if (!same_history(a, s->name, buf_bytes(&s->note), &err))
+		if (!same_history(a, s->name, buf_bytes(&s->note), false, &err))
 			(void)failed(a, AUDIT_SEEN, &err);
 	}
 }
@@ -276,6 +329,33 @@ take_run(
 
 /* --- the walk --- */
 
+static bool
+stopped(const struct audit *a)
+{
+	return a->o->stop && a->o->stop(a->o->arg);
+}
+
+/* A log may be so slow that the state would be saved in an hour. */
+static bool
+enough(void *arg)
+{
+	const struct audit *a = arg;
+
+	return stopped(a) ||
+	    (a->o->state && clock_monotonic_ns() - a->saved_ns >= SAVE_NS);
+}
+
+static bool
+cancelled(const struct audit *a, struct error *err)
+{
+	bool kept = a->o->state && a->walked && a->out->bad_signatures == 0;
+
+	return error_reason(err, ERR_UNAVAILABLE, "cancelled",
+	    "interrupted, with %" PRIu64 " of %" PRIu64 " entries done%s",
+	    a->at, a->out->head.size,
+	    kept ? "; the next audit goes on from there" : "");
+}
+
 static void
 report(void *arg, uint64_t done)
 {
@@ -298,12 +378,12 @@ save(struct audit *a, bool last, struct error *err)
 	if (!s || a->out->bad_signatures > 0 ||
 	    (!last && now - a->saved_ns < SAVE_NS))
 		return true;
+	a->saved_ns = now;
 	if (!frontier_read(&nodes, a->at, &s->done, err))
 		return false;
 	s->entries = a->o->entries || (s->entries && a->out->from == a->at);
 	buf_clear(&s->note);
 	buf_put(&s->note, buf_bytes(&a->out->note));
-	a->saved_ns = now;
 	return buf_ok(&s->note, err) &&
 	    (!a->o->save || a->o->save(a->o->arg, s, err));
 }
@@ -325,21 +405,22 @@ walk(struct audit *a, struct error *err)
 	    .all_tiles = true,
 	    .run = take_run,
 	    .progress = report,
+	    .enough = enough,
 	    .arg = a};
 	uint64_t to = a->out->to;
+	bool stop;
 
-	for (a->at = a->out->from; a->at < to;) {
-		uint64_t next = (a->at / CHUNK + 1) * CHUNK;
-
-		if (next > to)
-			next = to;
-		if (!tiles_walk(a->o->tiles, a->at, next, &how, err))
+	a->at = a->out->from;
+	a->walked = true;
+	do {
+		if (!tiles_walk_some(a->o->tiles, &a->at, to, &how, err))
 			return false;
-		a->at = next;
-		if (!save(a, next == to, err))
+		stop = a->at < to && stopped(a);
+		if (!save(a, stop || a->at == to, err))
 			return false;
-	}
-	return a->out->from < to || save(a, true, err);
+		a->saved_ns = clock_monotonic_ns();
+	} while (a->at < to && !stop);
+	return !stop || cancelled(a, err);
 }
 
 static void
@@ -410,20 +491,30 @@ ask(struct audit *a)
 static void
 all_steps(struct audit *a)
 {
-	bool history;
+	bool history, cosigned;
+	struct error err = {0};
 
 	if (!read_head(a))
 		return;
+	cosigned = check_cosigned(a);
 	history = check_history(a);
 	check_seen(a);
-	/* A tree that contradicts the last one is not what was walked then. */
-	if (!choose(a))
+	if (a->lost.code != ERR_NONE) {
+		(void)failed(a, AUDIT_TREE, &a->lost);
 		return;
-	if (!history)
+	}
+	/* A tree that nobody else has seen, or that contradicts the last one, is
+	 * not what was walked then. */
+	if (!cosigned || !choose(a) || !history)
 		return;
 	walk_all(a, history);
 	if (!a->search || check_of(a, AUDIT_TREE)->result != AUDIT_PASS)
 		return;
+	if (stopped(a)) {
+		(void)cancelled(a, &err);
+		(void)failed(a, AUDIT_SEARCH, &err);
+		return;
+	}
 	/* Where there is nothing to ask for, nothing was found right. */
 	if (audit_search_chosen(a->search) == 0)
 		check_of(a, AUDIT_SEARCH)->result = AUDIT_NOT_ASKED;
@@ -435,12 +526,20 @@ static int
 worst(const struct audit_report *r)
 {
 	int code = VERDICT_ACCEPTED;
+	bool stop = false;
 
-	for (unsigned i = 0; i < AUDIT_STEPS; i++)
-		if (r->checks[i].result == AUDIT_FAIL)
-			code = verdict_worse(
-			    code, (int)verdict_code_of(&r->checks[i].why));
-	return code;
+	for (unsigned i = 0; i < AUDIT_STEPS; i++) {
+		const struct error *why = &r->checks[i].why;
+
+		if (r->checks[i].result != AUDIT_FAIL)
+			continue;
+		/* Nothing is known, but for what was found before. */
+		if (strcmp(error_reason_name(why), "cancelled") == 0)
+			stop = true;
+		else
+			code = verdict_worse(code, (int)verdict_code_of(why));
+	}
+	return code == VERDICT_ACCEPTED && stop ? VERDICT_INTERNAL : code;
 }
 
 int
@@ -478,6 +577,7 @@ audit_step_name(enum audit_step step)
 {
 	static const char *const names[] = {
 	    [AUDIT_CHECKPOINT] = "checkpoint",
+	    [AUDIT_COSIGNED] = "cosigned",
 	    [AUDIT_HISTORY] = "history",
 	    [AUDIT_SEEN] = "seen",
 	    [AUDIT_TREE] = "tree",

@@ -4,6 +4,7 @@
 
 #include "client/lib/audit_state.h"
 #include "client/lib/tiles.h"
+#include "core/tlog/quorum.h"
 #include "core/verify/verdict_code.h"
 
 /*
@@ -16,6 +17,7 @@
  * ones from being done, unless they rest upon it. */
 enum audit_step {
 	AUDIT_CHECKPOINT, /* the newest one is the log's, and its edge is */
+	AUDIT_COSIGNED,	  /* witnesses have seen it, too */
 	AUDIT_HISTORY,	  /* the state's heads are of its history */
 	AUDIT_SEEN,	  /* so are checkpoints that others were shown */
 	AUDIT_TREE,	  /* every leaf, every tile of every level */
@@ -64,12 +66,18 @@ struct audit_options {
 	bool (*search_get)(
 	    void *arg, const char *path, struct buf *out, struct error *err);
 	const struct audit_seen *seen;
+	/* Who must have cosigned the current checkpoint; NULL: the log alone
+	 * says what is current. A tree that they have not seen is not walked. */
+	const struct quorum *quorum;
 	/* What was audited before, and is by now; `save` makes it durable. */
 	struct audit_state *state;
 	bool (*save)(
 	    void *arg, const struct audit_state *state, struct error *err);
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
-	void *arg; /* of the three functions */
+	/* True ends it soon, in any thread: what is walked by then is saved, and
+	 * the step that it was in fails, reason "cancelled". May be NULL. */
+	bool (*stop)(void *arg);
+	void *arg; /* of the four functions */
 };
 
 #define AUDIT_BAD_SHOWN 10
@@ -78,6 +86,8 @@ struct audit_report {
 	struct audit_check checks[AUDIT_STEPS];
 	struct buf note; /* the checkpoint, */
 	struct checkpoint head;
+	/* AUDIT_COSIGNED passed, or failed with reason "quorum": by whom. */
+	struct quorum_result cosigned;
 	uint64_t from, to; /* entries that were walked: [from, to) */
 	uint64_t signatures, bad_signatures;
 	uint64_t bad_at[AUDIT_BAD_SHOWN]; /* indexes of the first found */
@@ -92,7 +102,7 @@ struct audit_report {
 int audit_run(const struct audit_options *o, struct audit_report *out);
 void audit_report_release(struct audit_report *r);
 
-/* audit_step_name: "checkpoint", "history", "seen", "tree", "entries",
+/* audit_step_name: "checkpoint", "cosigned", "history", "seen", "tree", "entries",
  * "search"; audit_result_name: "pass", "fail", "not-asked", "not-reached". */
 const char *audit_step_name(enum audit_step step);
 const char *audit_result_name(enum audit_result result);

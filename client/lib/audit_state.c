@@ -118,6 +118,40 @@ audit_state_release(struct audit_state *s)
 	buf_release(&s->note);
 }
 
+static bool
+size_of(
+    const struct vkey *log, struct bytes note, uint64_t *out, struct error *err)
+{
+	struct key_verifier *v = key_verifier_open(err);
+	struct checkpoint c = {0};
+	bool ok = v && checkpoint_open(note, log, v, &c, err);
+
+	key_verifier_close(v);
+	*out = c.size;
+	return ok;
+}
+
+/* Whoever writes holds a lock; a file may be put back, all the same. */
+static bool
+goes_on(const char *path, const struct vkey *log, const struct audit_state *s,
+    struct error *err)
+{
+	struct audit_state old;
+	uint64_t was = 0, is;
+	bool ok = audit_state_read(path, log, &old, err) &&
+	    (old.note.len == 0 ||
+		size_of(log, buf_bytes(&old.note), &was, err)) &&
+	    size_of(log, buf_bytes(&s->note), &is, err);
+
+	audit_state_release(&old);
+	return ok &&
+	    (was <= is ||
+		error_reason(err, ERR_CONFLICT, "locked",
+		    "%s was replaced meanwhile, and knows a larger tree of "
+		    "%llu entries",
+		    path, (unsigned long long)was));
+}
+
 bool
 audit_state_write(const char *path, const struct vkey *log,
     const struct audit_state *s, struct error *err)
@@ -127,7 +161,7 @@ audit_state_write(const char *path, const struct vkey *log,
 	const char *comma = "";
 	struct hash root;
 
-	if (!hasher_open(&h, err))
+	if (!goes_on(path, log, s, err) || !hasher_open(&h, err))
 		return false;
 	frontier_root(&h, &s->done, &root);
 	buf_printf(&out, "{\"schema\":\"" SCHEMA "\",\"origin\":");

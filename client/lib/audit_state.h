@@ -32,7 +32,8 @@ bool audit_state_read(const char *path, const struct vkey *log,
     struct audit_state *out, struct error *err) MUST_USE;
 void audit_state_release(struct audit_state *s);
 
-/* audit_state_write replaces the file, atomically and durably. */
+/* audit_state_write replaces the file, atomically and durably. ERR_CONFLICT
+ * where the file has a larger tree by now: that one must not be forgotten. */
 bool audit_state_write(const char *path, const struct vkey *log,
     const struct audit_state *s, struct error *err) MUST_USE;
 

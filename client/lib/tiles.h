@@ -78,6 +78,9 @@ struct tiles_walk {
 	/* Called ten times a second at most by the caller's thread, with the
 	 * entries that are done; may be NULL. */
 	void (*progress)(void *arg, uint64_t done);
+	/* Asked before each bundle, in any thread; true ends the walk without an
+	 * error, behind the bundles that are begun. May be NULL. */
+	bool (*enough)(void *arg);
 	void *arg;
 };
 
@@ -87,6 +90,11 @@ struct tiles_walk {
  * Memory is one bundle a thread, whatever the size of the tree.
  */
 bool tiles_walk(struct tiles *t, uint64_t from, uint64_t to,
+    const struct tiles_walk *how, struct error *err) MUST_USE;
+
+/* tiles_walk_some is tiles_walk from `*at`, which becomes where it ended: `to`,
+ * or the end of a bundle if there was `enough`. On failure `*at` stays. */
+bool tiles_walk_some(struct tiles *t, uint64_t *at, uint64_t to,
     const struct tiles_walk *how, struct error *err) MUST_USE;
 
 #endif

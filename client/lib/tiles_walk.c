@@ -227,7 +227,8 @@ work(void *arg, unsigned worker)
 	buf_init(&r->tile, TILE_READ);
 	if (!hasher_open(&r->h, &err))
 		batch_fail(b, &err);
-	while (!atomic_load(&b->failed)) {
+	while (!atomic_load(&b->failed) &&
+	    (!b->how->enough || !b->how->enough(b->how->arg))) {
 		uint64_t bundle = atomic_fetch_add(&b->next, 1);
 
 		if (bundle >= b->end)
@@ -268,13 +269,33 @@ walk_group(struct batch *b, uint64_t group, uint64_t last, struct error *err)
 	return false;
 }
 
+/* Bundles are begun in their order, and what is begun is done: all before the
+ * next one were walked. */
+static uint64_t
+reached(const struct batch *b, uint64_t from, uint64_t to)
+{
+	uint64_t next = atomic_load(&b->next), at;
+
+	at = (next < b->end ? next : b->end) * TILE_WIDTH;
+	if (at < from)
+		return from;
+	return at < to ? at : to;
+}
+
 bool
 tiles_walk(struct tiles *t, uint64_t from, uint64_t to,
     const struct tiles_walk *how, struct error *err)
 {
+	return tiles_walk_some(t, &from, to, how, err);
+}
+
+bool
+tiles_walk_some(struct tiles *t, uint64_t *at, uint64_t to,
+    const struct tiles_walk *how, struct error *err)
+{
 	struct batch *b;
-	uint64_t last;
-	bool ok = true;
+	uint64_t last, from = *at;
+	bool ok = true, whole = true;
 
 	if (!t->has_head || from > to || to > t->size)
 		return error_set(err, ERR_USAGE, "no such entries");
@@ -290,8 +311,12 @@ tiles_walk(struct tiles *t, uint64_t from, uint64_t to,
 	(void)pthread_mutex_init(&b->lock, NULL);
 	last = (to + TILE_WIDTH - 1) / TILE_WIDTH;
 	for (uint64_t group = from / TILE_WIDTH / TILE_WIDTH;
-	     ok && group * TILE_WIDTH < last; group++)
+	     ok && whole && group * TILE_WIDTH < last; group++) {
 		ok = walk_group(b, group, last, err);
+		whole = atomic_load(&b->next) >= b->end;
+	}
+	if (ok)
+		*at = reached(b, from, to);
 	(void)pthread_mutex_destroy(&b->lock);
 	free(b);
 	return ok;

@@ -45,6 +45,7 @@ step holds env MTLOG_ROUNDS="${MTLOG_ROUNDS:-10000}" tests/io/test_hold_race
 step library-race env MTLOG_ROUNDS="${MTLOG_ROUNDS:-10000}" tests/client/lib/test_mtlog_race
 step library-faults env MTLOG_EVERY=1 tests/client/lib/test_mtlog_faults
 step kill env MTLOG_ROUNDS="${MTLOG_ROUNDS:-200}" "$SOURCE/tests/system/test_kill.py"
+step audit env MTLOG_ROUNDS="${MTLOG_ROUNDS:-100}" "$SOURCE/tests/system/test_audit.py"
 step witness env MTLOG_ROUNDS="${MTLOG_ROUNDS:-200}" "$SOURCE/tests/system/test_witness.py"
 step faults env MTLOG_FAULTS="${MTLOG_FAULTS:-100000}" "$SOURCE/tests/system/test_faults.py"
 step attack env MTLOG_MALFORMED="${MTLOG_MALFORMED:-100000}" "$SOURCE/tests/system/test_attack.py"

@@ -10,8 +10,11 @@ import hashlib
 import http.server
 import json
 import os
+import random
 import re
 import shutil
+import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -22,9 +25,12 @@ from cryptography.hazmat.primitives import serialization
 
 sys.path.insert(0, os.path.dirname(__file__))
 import mtlog_test as t
+import test_models as m
 
 MTLOG = os.environ.get("MTLOG", os.path.join(t.BUILD, "mtlog"))
 SCHEMA = os.path.join(os.path.dirname(__file__), "..", "..", "schema", "json", "audit.schema.json")
+ROUNDS = int(os.environ.get("MTLOG_ROUNDS", "30"))
+SEED = int(os.environ.get("MTLOG_SEED", str(random.randrange(1 << 32))))
 work = tempfile.mkdtemp(prefix="mtlog-audit-")
 
 
@@ -323,12 +329,24 @@ def states(server, key, entries):
         t.check(r["walked"]["from"] == str(len(entries)), f"nothing new: {r}")
         r = audit(server.vkey, p.url, "--state", state, "--entries")
         t.check(r["walked"]["from"] == str(len(entries)), f"nor of signatures: {r}")
-        file = os.path.join(state, os.listdir(state)[0])
+        names = sorted(os.listdir(state))
+        t.check(len(names) == 2 and names[1] == names[0] + ".lock", f"the log's state, and its lock: {names}")
+        file = os.path.join(state, names[0])
         with open(file) as f:
             good = f.read()
         kept = json.loads(good)
-        p.get = Log(key, server.vkey, entries[:299]).get
-        audit(server.vkey, p.url, "--state", state, expect=17, reason="rollback", what="a smaller tree")
+        smaller = Log(key, server.vkey, entries[:299])
+        p.get = smaller.get
+        r = audit(server.vkey, p.url, "--state", state, expect=20, reason="inconsistent", what="a smaller tree alone")
+        t.check("does not show that they are of one history" in r["message"] and r["evidence"] is None,
+                f"no proof, and no acquittal: {r}")
+        # A mirror that is late has the tiles of both.
+        p.get = lambda path: smaller.get(path) if smaller.get(path)[0] == 200 else whole.get(path)
+        r = audit(server.vkey, p.url, "--state", state, expect=17, reason="rollback", what="an old checkpoint")
+        t.check("an old checkpoint of the same history" in r["message"], f"it is told apart: {r}")
+        p.lie = lambda path, answer: "break" if path not in smaller.files else None
+        audit(server.vkey, p.url, "--state", state, expect=30, reason="network", what="a smaller tree, and a bad line")
+        p.lie = None
         with open(file) as f:
             t.check(f.read() == good, "a rollback is not remembered")
         p.get = whole.get
@@ -359,9 +377,11 @@ def forks(server, key, entries):
                 p.get = lambda path: honest.get(path) if honest.get(path)[0] == 200 else longer.get(path)
             before = open(path).read()
             r = audit(server.vkey, p.url, "--state", path, "--search", "0", "--evidence", evidence,
-                      expect=17 if then is honest else 20, what=f"fork {n}")
+                      expect=20, reason="inconsistent", what=f"fork {n}")
             t.check(open(path).read() == before, "a fork is not remembered")
             if then is honest:
+                # The tiles that both have are of one: no proof.
+                t.check(r["evidence"] is None and not os.path.exists(evidence), f"no proof: {r}")
                 continue
             t.check(r["reason"] == "inconsistent" and r["evidence"] == evidence and
                     result(r, "tree") == "not-reached", f"fork: {r}")
@@ -375,6 +395,13 @@ def forks(server, key, entries):
         r = audit(server.vkey, p.url, "--search", "0", "--seen", path_of("seen", large.note), "--evidence", evidence,
                   expect=20, reason="inconsistent", what="a larger head of another history")
         t.check(result(r, "tree") == "pass" and r["size"] == "600", f"the smaller one is whole: {r}")
+        inspected(evidence, small.note, large.note)
+    with Proxy(large.get) as p:
+        path, evidence = os.path.join(work, "back.state"), os.path.join(work, "evidence-state")
+        audit(server.vkey, p.url, "--search", "0", "--state", path)
+        p.get = lambda path: small.get(path) if small.get(path)[0] == 200 else large.get(path)
+        audit(server.vkey, p.url, "--search", "0", "--state", path, "--evidence", evidence,
+              expect=20, reason="inconsistent", what="back to a smaller tree of another history")
         inspected(evidence, small.note, large.note)
     # Somebody was given another head.
     with Proxy(honest.get) as p:
@@ -394,6 +421,271 @@ def forks(server, key, entries):
         r = audit(server.vkey, p.url, "--search", "0", "--seen", path_of("seen", fork.note), expect=20)
         t.check({r["evidence"]} | {"seen"} >= set(os.listdir(work)) - before and
                 os.path.exists(os.path.join(work, r["evidence"])), f"a file of its own: {r}")
+
+
+def places(server, key, entries):
+    """Evidence is not lost where it cannot be written."""
+    other = Log(key, server.vkey, entries[1:] + entries[:1])
+    seen = path_of("other.note", other.note)
+    url = f"http://127.0.0.1:{server.port}"
+    folder, temporary = os.path.join(work, "kept"), os.path.join(work, "temporary")
+    os.mkdir(folder)
+    os.mkdir(temporary)
+
+    def run(*options, tmp=temporary):
+        p = subprocess.run([MTLOG, "audit", "--log", server.vkey.text, "--url", url, "--search", "0", "--seen", seen,
+                            "--json", *options], capture_output=True, text=True, timeout=60, cwd="/proc",
+                           env={**os.environ, "TMPDIR": tmp})
+        t.check(p.returncode == 20, f"a fork stays one: {p.returncode} {p.stdout}{p.stderr}")
+        r = json.loads(p.stdout)
+        valid(r)
+        return r["evidence"], p.stderr
+    note = server.get("/checkpoint")[2].decode()
+    kept, said = run("--state", os.path.join(folder, "state"))
+    t.check(os.path.dirname(kept) == folder and kept in said, f"beside the state: {kept} {said}")
+    inspected(kept, note, other.note)
+    kept, said = run()
+    t.check(os.path.dirname(kept) == temporary and kept in said, f"with what is temporary: {kept} {said}")
+    inspected(kept, note, other.note)
+    kept, said = run(tmp="/proc")
+    t.check(kept is None and "mtlog-evidence/1\n" in said, f"printed: {kept} {said}")
+    inspected(path_of("printed", said[said.index("mtlog-evidence/1\n"):]), note, other.note)
+    text = subprocess.run([MTLOG, "audit", "--log", server.vkey.text, "--url", url, "--search", "0", "--seen", seen],
+                          capture_output=True, text=True, timeout=60, cwd="/proc", env={**os.environ, "TMPDIR": "/proc"})
+    t.check(text.returncode == 20 and "mtlog-evidence/1" in text.stderr and "NOT CLEAN" in text.stdout,
+            f"as text: {text}")
+    # What was asked for and cannot be is told before.
+    with Proxy(server.get) as p:
+        for place in (os.path.join(work, "nowhere", "e"), folder):
+            r = audit(server.vkey, p.url, "--search", "0", "--seen", seen, "--evidence", place, expect=40,
+                      what="no place for evidence")
+            t.check(r is None and not p.paths, f"nothing was asked: {r} {p.paths}")
+
+
+def policy_of(vkey, *witnesses, quorum=None):
+    lines = [f"log {vkey.text}"]
+    for n, w in enumerate(witnesses):
+        lines.append(f"witness w{n} {w.vkey}")
+    if len(witnesses) > 1:
+        lines.append("group all all " + " ".join(f"w{n}" for n in range(len(witnesses))))
+    lines += ["quorum " + (quorum or ("none" if not witnesses else "w0" if len(witnesses) == 1 else "all")),
+              "mtlog-policy 1"]
+    path = path_of(f"policy{len(os.listdir(work))}", "\n".join(lines) + "\n")
+    os.chmod(path, 0o600)
+    return path
+
+
+def cosign(w, note, when=None):
+    text = note.partition("\n\n")[0] + "\n"
+    when = int(time.time()) if when is None else when
+    signature = w.key.sign(f"cosignature/v1\ntime {when}\n{text}".encode())
+    return note + f"\u2014 {w.name} {t.b64(w.id + struct.pack('>Q', when) + signature)}\n"
+
+
+def cosigned(server, key, entries):
+    """The current checkpoint is the one that witnesses have seen."""
+    one, two = m.Witness("w1.example"), m.Witness("w2.example")
+    honest = Log(key, server.vkey, entries)
+    private = Log(key, server.vkey, entries[1:] + entries[:1])
+    seen = path_of("private.note", private.note)
+    by_one, by_both = policy_of(server.vkey, one), policy_of(server.vkey, one, two)
+    state = os.path.join(work, "cosigned.state")
+
+    def showing(log, *witnesses):
+        note = log.note
+        for w in witnesses:
+            note = cosign(w, note)
+        return lambda path: (200, {}, note.encode()) if path == "/checkpoint" else log.get(path)
+    with Proxy(showing(honest, one)) as p:
+        r = audit(server.vkey, p.url, "--search", "0", "--policy", by_one, "--state", state, what="cosigned")
+        t.check(result(r, "cosigned") == "pass" and r["cosigned"]["quorum"] is True and
+                r["cosigned"]["witnesses"] == ["w0"] and r["cosigned"]["freshSince"], f"by whom: {r}")
+        kept = open(state).read()
+        r = audit(server.vkey, p.url, "--search", "0", "--policy", by_one, "--seen", seen, expect=20,
+                  reason="inconsistent", what="a private head, held against the cosigned one")
+        t.check(result(r, "tree") == "pass", f"the cosigned one is whole: {r}")
+        inspected(os.path.join(work, r["evidence"]), honest.note, private.note)
+        r = audit(server.vkey, p.url, "--search", "0", "--policy", by_both, "--state", state, expect=16,
+                  reason="quorum", what="one of two")
+        t.check(r["cosigned"] == {"quorum": False, "witnesses": ["w0"], "freshSince": None} and
+                result(r, "history") == "pass" and result(r, "tree") == "not-reached", f"below the quorum: {r}")
+        r = audit(server.vkey, p.url, "--search", "0", what="without a policy")
+        t.check(r["cosigned"] is None and result(r, "cosigned") == "not-asked", f"nobody was asked: {r}")
+        r = audit(server.vkey, p.url, "--search", "0", "--policy", policy_of(server.vkey), what="no quorum wanted")
+        t.check(r["cosigned"] == {"quorum": True, "witnesses": [], "freshSince": None}, f"none wanted: {r}")
+        for options, words in (([], ["cosigned    not-asked   without --policy the log alone says what is current"]),
+                               (["--policy", by_one], ["cosigned    pass        by w0; fresh since 20"]),
+                               (["--policy", by_both], ["cosigned    fail  ", "NOT CLEAN"])):
+            text = subprocess.run([MTLOG, "audit", "--log", server.vkey.text, "--url", p.url, "--search", "0", *options],
+                                  capture_output=True, text=True, timeout=60).stdout
+            t.check(all(w in text for w in words), f"as text, {words}: {text}")
+        # A head that is for this auditor alone, and for one publisher.
+        p.get = showing(private)
+        r = audit(server.vkey, p.url, "--search", "0", "--seen", seen, what="who names no witness cannot tell")
+        t.check(result(r, "cosigned") == "not-asked", f"and says so: {r}")
+        r = audit(server.vkey, p.url, "--search", "0", "--policy", by_one, "--seen", seen, expect=16, reason="quorum",
+                  what="a private head")
+        t.check(r["cosigned"]["witnesses"] == [] and result(r, "seen") == "pass", f"nobody cosigned: {r}")
+        r = audit(server.vkey, p.url, "--search", "0", "--policy", by_one, "--state", state, expect=20,
+                  reason="inconsistent", what="a private head, after a cosigned one")
+        t.check(open(state).read() == kept, "it is not remembered")
+        note = cosign(one, private.note)
+        forged = note.replace(note.splitlines()[-1], cosign(one, honest.note).splitlines()[-1])
+        p.lie = always("/checkpoint", (200, {}, forged.encode()))
+        audit(server.vkey, p.url, "--search", "0", "--policy", by_one, expect=16, reason="cosignature",
+              what="another head's cosignature")
+    other = t.Vkey(subprocess.run([t.MTLOGD, "init", "--dir", os.path.join(work, "third"), "--origin", "other.example"],
+                                  check=True, capture_output=True, text=True).stdout)
+    url = f"http://127.0.0.1:{server.port}"
+    audit(server.vkey, url, "--policy", policy_of(other, one), expect=16, reason="unknown-log", what="another log's policy")
+    audit(server.vkey, url, "--policy", path_of("bad.policy", "x\n"), expect=2, what="no policy")
+    audit(server.vkey, url, "--policy", os.path.join(work, "nowhere"), expect=40, what="no such policy")
+
+
+class Slow(Log):
+    """A larger log, whose entries take their time."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.wait, self.gate = 0, None
+
+    def get(self, path):
+        if path.startswith("/tile/entries/"):
+            time.sleep(self.wait)
+            if self.gate:
+                self.gate.wait(60)
+        return super().get(path)
+
+
+def begin(vkey, url, *options):
+    return subprocess.Popen([MTLOG, "audit", "--log", vkey.text, "--url", url, "--search", "0", "--json", *options],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=work)
+
+
+def wait_for(what, f):
+    end = time.monotonic() + 30
+    while not f():
+        if time.monotonic() > end:
+            t.check(False, what)
+            return
+        time.sleep(0.02)
+
+
+def locked(server, key, entries):
+    """Two audits with one state; the slower one is of an older tree."""
+    old, new = Slow(key, server.vkey, entries[:300]), Log(key, server.vkey, entries)
+    state = os.path.join(work, "both.state")
+    old.gate = threading.Event()
+    with Proxy(old.get) as slow, Proxy(new.get) as fast:
+        p = begin(server.vkey, slow.url, "--state", state)
+        wait_for("it reads", lambda: [x for x in slow.paths if x.startswith("/tile/entries")])
+        audit(server.vkey, fast.url, "--state", state, expect=45, what="another audit at once")
+        audit(server.vkey, fast.url, what="without a state")
+        # Somebody copies a newer state over it.
+        audit(server.vkey, fast.url, "--state", state + ".new", what="elsewhere")
+        shutil.copy(state + ".new", state)
+        old.gate.set()
+        out, err = p.communicate(timeout=60)
+        t.check(p.returncode == 45 and "larger tree" in out, f"it does not go back: {p.returncode} {out}{err}")
+        t.check(json.load(open(state))["size"] == str(len(entries)), "the newer one is there")
+        audit(server.vkey, fast.url, "--state", state, what="the lock is let go")
+
+
+def interrupted(server, key):
+    """Told to stop: the state is that of what was done."""
+    log = Slow(key, server.vkey, [b"%d" % i for i in range(12800)])
+    log.wait = 0.1
+    with Proxy(log.get) as p:
+        for n, number in enumerate((signal.SIGTERM, signal.SIGINT)):
+            state = os.path.join(work, f"stopped{n}.state")
+            a = begin(server.vkey, p.url, "--state", state, "--threads", "2")
+            # Each second, and not only at its end.
+            wait_for("the state is kept", lambda: os.path.exists(state))
+            early = json.load(open(state))
+            p.paths.clear()
+            wait_for("it goes on", lambda: len([x for x in p.paths if x.startswith("/tile/entries")]) > 3)
+            a.send_signal(number)
+            out, err = a.communicate(timeout=30)
+            r = json.loads(out)
+            valid(r)
+            kept = int(json.load(open(state))["size"])
+            t.check(a.returncode == 1 and r["reason"] == "cancelled" and not r["clean"] and
+                    "the next audit goes on from there" in r["message"] and f"{kept} of 12800" in r["message"],
+                    f"stopped: {a.returncode} {out}{err}")
+            t.check(12800 > kept > int(early["size"]) > 0 and kept % 256 == 0, f"kept: {early['size']} {kept}")
+        p.paths.clear()
+        a = begin(server.vkey, p.url)
+        wait_for("it reads", lambda: [x for x in p.paths if x.startswith("/tile/entries")])
+        a.terminate()
+        out, err = a.communicate(timeout=30)
+        t.check(a.returncode == 1 and "goes on" not in json.loads(out)["message"], f"without a state: {out}{err}")
+        log.wait = 0
+        r = audit(server.vkey, p.url, "--search", "0", "--state", state)
+        t.check(r["walked"] == {"from": str(kept), "to": "12800"}, f"from there: {r}")
+
+
+def told(report):
+    """What two reports have in common, if one of them went on."""
+    checks = [(c["name"], c["result"]) for c in report["checks"] if c["name"] != "history"]
+    return {**{k: report[k] for k in ("clean", "code", "reason", "size", "root", "signatures", "evidence")},
+            "to": report["walked"]["to"], "checks": checks}
+
+
+def killed(server, key):
+    """Killed at random moments, of a log that grows; what comes out is what an
+    audit that nobody disturbed says, and no verdict before that is false."""
+    print(f"seed {SEED}, {ROUNDS} kills", flush=True)
+    random.seed(SEED)
+    entries = [b"entry %d" % i for i in range(51200)]
+    logs = [Slow(key, server.vkey, entries[:n]) for n in (20000, 35000, 51200)]
+    for log in logs:
+        log.wait = 0.02
+    state = os.path.join(work, "killed.state")
+    kills = resumed = finished = size = grown = 0
+    with Proxy(logs[0].get) as p:
+        while kills < ROUNDS:
+            a = begin(server.vkey, p.url, "--state", state, "--threads", "2")
+            try:
+                out, err = a.communicate(timeout=random.uniform(0, 2.4))
+            except subprocess.TimeoutExpired:
+                a.kill()
+                a.communicate()
+                kills += a.returncode == -signal.SIGKILL
+            else:
+                r = json.loads(out)
+                t.check(a.returncode == 0 and r["clean"], f"an honest log: {a.returncode} {out}{err}")
+                resumed += r["walked"]["from"] != "0"
+                if grown < 2:
+                    grown += 1
+                    p.get = logs[grown].get
+                else:
+                    finished += 1
+                    same_end(server, p, logs[2], state, r)
+                    os.remove(state)
+                    grown = size = 0
+                    p.get = logs[0].get
+                continue
+            if os.path.exists(state):
+                now = int(json.load(open(state))["size"])
+                t.check(now >= size, f"it goes back: {size} {now}")
+                size = now
+        for log in logs:
+            log.wait = 0
+        p.get = logs[2].get
+        r = audit(server.vkey, p.url, "--search", "0", "--state", state, what="the last one")
+        same_end(server, p, logs[2], state, r)
+    print(f"killed {kills} times, {resumed} went on, {finished + 1} came to the end", flush=True)
+    t.check(resumed > ROUNDS // 10, f"too few went on to mean anything: {resumed}")
+
+
+def same_end(server, p, log, state, report):
+    wait, log.wait = log.wait, 0
+    fresh = state + ".fresh"
+    r = audit(server.vkey, p.url, "--search", "0", "--state", fresh, what="undisturbed")
+    log.wait = wait
+    t.check(told(report) == told(r), f"the reports agree: {report} {r}")
+    t.check(open(state).read() == open(fresh).read(), "the states agree")
+    os.remove(fresh)
 
 
 def inspected(evidence, *notes):
@@ -566,6 +858,11 @@ def main():
         growth(server, key, entries)
         states(server, key, entries)
         forks(server, key, entries)
+        places(server, key, entries)
+        cosigned(server, key, entries)
+        locked(server, key, entries)
+        interrupted(server, key)
+        killed(server, key)
         seen(server, one.request(b"3"), key)
         signatures(server, key, entries)
         cache(server, key, entries)
