@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client/lib/lock.h"
+#include "client/lib/older.h"
 #include "client/lib/scan_fork.h"
 #include "client/lib/scan_record.h"
 #include "client/lib/scan_walk.h"
@@ -174,12 +175,43 @@ forked(struct scan *s, const struct scan_head *pin, struct error *err)
 	    s->o->state, log_key(s), pin, &s->head, s->tiles, &path, &why);
 
 	(void)error_reason(err, ERR_CONFLICT, "inconsistent",
-	    "the log's tree of %llu entries does not continue the one of %llu "
-	    "that it signed before: it forked%s%s",
+	    "the log's tree of %llu entries and the one of %llu that it signed "
+	    "before are not of one history: it forked%s%s",
 	    (unsigned long long)s->head.size, (unsigned long long)pin->size,
 	    kept ? "; the evidence is in " : "; no evidence: ",
 	    kept ? path : why.text);
 	free(path);
+	return false;
+}
+
+/* The log shows less than it did: its tiles say whether it is only late. */
+static bool
+older(struct scan *s, const struct scan_head *pin, struct error *err)
+{
+	struct checkpoint shown = {.size = s->head.size, .root = s->head.root};
+	struct checkpoint larger = {.size = pin->size, .root = pin->root};
+	struct error why = {0};
+
+	switch (older_judge(s->tiles, &shown, &larger, &why)) {
+	case OLDER_FORKED:
+		return forked(s, pin, err);
+	case OLDER_AGREES:
+		return error_reason(err, ERR_DENIED, "rollback",
+		    "the log shows an old checkpoint of the same history: a "
+		    "tree of %llu entries, and showed one of %llu before",
+		    (unsigned long long)shown.size,
+		    (unsigned long long)larger.size);
+	case OLDER_UNPROVEN:
+		return error_reason(err, ERR_CONFLICT, "inconsistent",
+		    "the log shows a tree of %llu entries, and showed one of "
+		    "%llu before; it does not show that they are of one "
+		    "history: %s",
+		    (unsigned long long)shown.size,
+		    (unsigned long long)larger.size, why.text);
+	case OLDER_UNKNOWN:
+		break;
+	}
+	*err = why;
 	return false;
 }
 
@@ -193,11 +225,7 @@ continues(struct scan *s, struct error *err)
 	if (!scan_book_head(s->book, "pin", &pin, err))
 		return false;
 	if (pin.there && s->head.size < pin.size)
-		return error_reason(err, ERR_DENIED, "rollback",
-		    "the log shows a tree of %llu entries, and showed one of "
-		    "%llu before",
-		    (unsigned long long)s->head.size,
-		    (unsigned long long)pin.size);
+		return older(s, &pin, err);
 	if (pin.there && s->head.size == pin.size &&
 	    !hash_equal(&pin.root, &s->head.root))
 		return forked(s, &pin, err);

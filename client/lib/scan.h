@@ -35,8 +35,9 @@ struct scan_options {
  * some failures; NULL: there is none) is what is known then.
  *
  * Errors: those of quorum_verify and tiles.h; ERR_CONFLICT reason
- * "inconsistent" if the log forked (the evidence is left in the state folder);
- * "rollback" for an older tree than it showed before; "clock"; "locked".
+ * "inconsistent" if the log forked (the evidence is left in the state folder)
+ * or shows a smaller tree and does not connect it; "rollback" for an old
+ * checkpoint of the same history; "clock"; "locked".
  */
 bool scan_run(const struct scan_options *o, struct scan_book **book,
     struct error *err) MUST_USE;

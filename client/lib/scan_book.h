@@ -25,7 +25,8 @@
  *
  * `pin` is the newest head that was believed, `head` the one up to which every
  * leaf was scanned, `scanned` the frontier of where a scan stands. A leaf whose
- * envelope the log does not give has "missing" (why) in place of "kind".
+ * envelope the log does not give has "missing" (why) in place of "kind"; so has
+ * one that may be another's ("undecided").
  */
 struct scan_book {
 	char *path;

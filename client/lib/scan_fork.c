@@ -11,9 +11,11 @@ scan_fork_write(const char *dir, const struct vkey *key,
     const struct scan_head *pin, const struct scan_head *head,
     struct tiles *tiles, char **path, struct error *err)
 {
+	bool back = head->size < pin->size;
 	AUTO(buf) text = BUF_INIT(EVIDENCE_MAX_LEN);
-	struct evidence e = {
-	    .key = *key, .smaller = pin->note, .larger = head->note};
+	struct evidence e = {.key = *key,
+	    .smaller = back ? head->note : pin->note,
+	    .larger = back ? pin->note : head->note};
 	struct node_reader nodes = tiles_nodes(tiles);
 	struct key_verifier *verifier = key_verifier_open(err);
 	AUTO(hasher) h = {0};

@@ -7,9 +7,10 @@
 
 /*
  * scan_fork_write keeps the proof that a log forked, as a file in the folder
- * that stands alone: `pin` was believed before, `head` is that of `tiles` (only
- * asked if the sizes differ). `*path` is malloc'd; NULL if nothing was written.
- * Errors of evidence_make and file_write.
+ * that stands alone: `pin` was believed before, `head` is what the log shows now,
+ * and `tiles` stand on the larger of the two (only asked if the sizes differ).
+ * `*path` is malloc'd; NULL if nothing was written. Errors of evidence_make and
+ * file_write.
  */
 bool scan_fork_write(const char *dir, const struct vkey *key,
     const struct scan_head *pin, const struct scan_head *head,

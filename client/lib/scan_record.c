@@ -14,6 +14,10 @@
  * long, and are as missing. They are asked for again in the next scan. */
 #define SILENT_MAX 3
 
+/* Leaves of nobody knows whom. More than these are an attack, and the scan ends
+ * as it does for too many of our own. */
+#define UNDECIDED_MAX 1000
+
 static bool
 no_memory(struct error *err)
 {
@@ -222,6 +226,30 @@ record_name(struct scan_recorder *r, const struct entry *e, struct buf *out,
 	return hasher_ok(&r->judge->hasher, err) && buf_ok(out, err);
 }
 
+/* It may be a withdrawal: the scan is not complete with it. */
+static bool
+keep_undecided(struct scan_recorder *r, json_t *record, struct error *err)
+{
+	const char *name;
+	json_t *other;
+	size_t count = 0;
+
+	json_object_foreach(r->book->found, name, other) count +=
+	    json_is_true(json_object_get(other, "undecided"));
+	if (count >= UNDECIDED_MAX)
+		return error_set(err, ERR_LIMIT,
+		    "more than %d entries have a signer's name in a "
+		    "certificate that no CA of the policy issued itself; name "
+		    "as ca the one that issues them",
+		    UNDECIDED_MAX);
+	return set(record, "undecided", json_true(), err) &&
+	    set(record, "missing",
+		json_string("no CA of the policy issued its certificate "
+			    "itself, and one between may have: whose it is is "
+			    "not known"),
+		err);
+}
+
 /* A leaf that is ours, or one of nobody's that looks like it. */
 static bool
 record_entry(struct scan_recorder *r, uint64_t index, struct bytes leaf,
@@ -230,22 +258,23 @@ record_entry(struct scan_recorder *r, uint64_t index, struct bytes leaf,
 	AUTO(buf) name = BUF_INIT(512);
 	AUTO_PTR(json_t) record = NULL;
 	struct claim c;
-	bool ours;
+	enum scan_whose whose;
 
 	if (!record_name(r, e, &name, err))
 		return false;
 	if (json_object_get(r->book->found, (const char *)name.ptr))
 		return true;
-	if (!scan_watch_judge(r->judge, e, &c, &ours, err))
+	if (!scan_watch_judge(r->judge, e, &c, &whose, err))
 		return false;
-	if (!ours)
+	if (whose == SCAN_NOBODYS)
 		return true;
 	if (json_object_size(r->book->found) >= SCAN_FOUND_MAX)
 		return error_set(err, ERR_LIMIT,
 		    "the policy's signers have more than %d entries",
 		    SCAN_FOUND_MAX);
 	return new_record(r, index, leaf, e, &c, &record, err) &&
-	    read_envelope(r, e, record, err) &&
+	    (whose == SCAN_UNDECIDED ? keep_undecided(r, record, err)
+				     : read_envelope(r, e, record, err)) &&
 	    (json_object_set(r->book->found, (const char *)name.ptr, record) ==
 		    0 ||
 		no_memory(err));
@@ -284,7 +313,9 @@ scan_record_retry(struct scan_recorder *r, struct error *err)
 
 		if (!scan_found_read(r->book, record, &f, err))
 			return false;
-		if (f.missing.len == 0)
+		/* No envelope says whose it is. */
+		if (f.missing.len == 0 ||
+		    json_is_true(json_object_get(record, "undecided")))
 			continue;
 		if (!base64_decode(f.leaf, &leaf) ||
 		    !entry_parse(buf_bytes(&leaf), &e, &why)) {

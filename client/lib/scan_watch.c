@@ -76,7 +76,7 @@ scan_watch_may(const struct scan_watch *w, struct bytes leaf)
 }
 
 static bool
-judge_signer(
+read_signer(
     struct judge *j, const struct entry *e, struct claim *c, struct error *err)
 {
 	struct party_set all;
@@ -95,12 +95,82 @@ judge_signer(
 		c->time = c->leaf.not_before;
 	}
 	return hasher_ok(&j->hasher, err) && claim_signer(j, c, &all, err) &&
-	    claim_certificate(j, c, err) && entry_verify(e, j->verifier, err);
+	    entry_verify(e, j->verifier, err);
+}
+
+/*
+ * Whether a chain that the leaf does not show could lead to the credential's
+ * CA, given why it alone does not. Anybody can log a certificate that could: to
+ * name a CA that issues leaves only is how a policy gets rid of those.
+ */
+static bool
+could_lead(struct judge *j, const struct claim *c,
+    const struct policy_credential *p, const struct error *why, bool *could,
+    struct error *err)
+{
+	struct certificate ca;
+
+	*could = false;
+	if (why->code == ERR_INTERNAL) {
+		*err = *why;
+		return false;
+	}
+	if (strcmp(error_reason_name(why), "chain") != 0)
+		return true; /* its usage, its CA's end: no chain mends that */
+	if (!certificate_parse(j->policy->cas[p->ca].der, &ca, err))
+		return false;
+	*could = !ca.issues_leaves_only && c->leaf.not_before >= ca.not_before;
+	return true;
+}
+
+/* Each credential by itself: one that is decided says nothing of another. */
+static bool
+judge_chains(
+    struct judge *j, struct claim *c, enum scan_whose *whose, struct error *err)
+{
+	const struct policy_credential *may[CLAIM_MAX_CANDIDATES];
+	struct claim one = *c;
+	size_t n = 0, undecided = 0;
+
+	for (size_t i = 0; i < c->candidate_count; i++) {
+		struct error why = {0};
+		bool could;
+
+		one.candidate_count = 1;
+		one.candidates[0] = c->candidates[i];
+		if (claim_certificate(j, &one, &why)) {
+			c->candidates[n++] = c->candidates[i];
+			continue;
+		}
+		if (!could_lead(j, c, c->candidates[i], &why, &could, err))
+			return false;
+		if (could)
+			may[undecided++] = c->candidates[i];
+	}
+	*whose = n > 0	    ? SCAN_OURS
+	    : undecided > 0 ? SCAN_UNDECIDED
+			    : SCAN_NOBODYS;
+	if (n == 0) {
+		n = undecided;
+		memcpy(c->candidates, may, n * sizeof(may[0]));
+	}
+	c->candidate_count = n;
+	return true;
+}
+
+static bool
+judge_signer(struct judge *j, const struct entry *e, struct claim *c,
+    enum scan_whose *whose, struct error *err)
+{
+	if (!read_signer(j, e, c, err))
+		return false;
+	*whose = SCAN_OURS;
+	return !c->has_leaf || judge_chains(j, c, whose, err);
 }
 
 bool
 scan_watch_judge(struct judge *j, const struct entry *e, struct claim *c,
-    bool *ours, struct error *err)
+    enum scan_whose *whose, struct error *err)
 {
 	/* What fails is looked at once more, as in claim_refusing: memory that
 	 * ran out unnoticed would overlook a leaf. */
@@ -108,9 +178,11 @@ scan_watch_judge(struct judge *j, const struct entry *e, struct claim *c,
 		struct error why = {0};
 
 		*c = (struct claim){.source = "a leaf"};
-		*ours = judge_signer(j, e, c, &why);
-		if (*ours)
+		*whose = SCAN_NOBODYS;
+		if (judge_signer(j, e, c, whose, &why) &&
+		    *whose != SCAN_NOBODYS)
 			return true;
+		*whose = SCAN_NOBODYS;
 		if (why.code == ERR_INTERNAL) {
 			*err = why;
 			return false;

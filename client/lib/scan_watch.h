@@ -8,7 +8,9 @@
 /*
  * Which leaves of a log are those of a policy's signers. A certificate's chain
  * is judged at the certificate's own beginning, by what the leaf has: the
- * certificate alone, without intermediates.
+ * certificate alone, without intermediates. So one with a signer's name that no
+ * CA of the policy issued may be that signer's or anybody's, unless the CA says
+ * that no other is below it (path length 0).
  */
 struct scan_watch {
 	const struct policy *policy;
@@ -26,12 +28,18 @@ void scan_watch_close(struct scan_watch *w);
  * of a look: the others are judged. */
 bool scan_watch_may(const struct scan_watch *w, struct bytes leaf);
 
+enum scan_whose {
+	SCAN_NOBODYS = 0, /* of the policy */
+	SCAN_OURS,
+	SCAN_UNDECIDED, /* a signer's, if there is a CA between */
+};
+
 /*
  * scan_watch_judge fills the claim as the verifier would: the key and the
- * credentials that the signer is, all with a good signature. `*ours` false: by
- * nobody of the policy. `c` borrows from `e`. ERR_INTERNAL only.
+ * credentials that the signer is or may be, all with a good signature. `c`
+ * borrows from `e`. ERR_INTERNAL only.
  */
 bool scan_watch_judge(struct judge *j, const struct entry *e, struct claim *c,
-    bool *ours, struct error *err) MUST_USE;
+    enum scan_whose *whose, struct error *err) MUST_USE;
 
 #endif

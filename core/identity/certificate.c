@@ -161,10 +161,15 @@ read_constraints(
 	if (!der_enter(&r, DER_SEQUENCE, &fields) || !reader_done(&r) ||
 	    !read_boolean(&fields, &c->is_ca))
 		return false;
-	/* The number itself is chain_find's business. */
-	return reader_done(&fields) ||
-	    (der_integer(&fields, &length) && length.ptr[0] < 0x80 &&
-		reader_done(&fields));
+	if (reader_done(&fields))
+		return true;
+	/* Any other number is chain_find's business. */
+	if (!der_integer(&fields, &length) || length.ptr[0] >= 0x80 ||
+	    !reader_done(&fields))
+		return false;
+	c->issues_leaves_only =
+	    c->is_ca && bytes_equal(length, bytes_of("", 1));
+	return true;
 }
 
 /* OtherName: SEQUENCE { OID, [0] { value } }, the tag replaced by [0]. */

@@ -39,7 +39,8 @@ struct certificate {
 	uint64_t not_before, not_after; /* inclusive, seconds */
 	struct bytes subject, issuer;	/* DER Names */
 	bool self_issued;		/* subject and issuer are equal */
-	bool is_ca;			/* basicConstraints say so */
+	bool is_ca;			/* basicConstraints say so, */
+	bool issues_leaves_only; /* and that no CA is below it: length 0 */
 	bool has_key_usage, digital_signature, certificate_signing;
 	/* The extended usages that matter here; `any` is 2.5.29.37.0. */
 	bool has_extended_usage, extended_usage_critical;

@@ -212,6 +212,7 @@ def singles(out):
                           unique=tlv(0x81, b"\0\x01") + tlv(0x82, b"\0\x02")),
         "ca": make(*CA),
         "ca-length": make(constraints(length=3), key_usage(CERTIFICATES)),
+        "ca-length-0": make(constraints(length=0), key_usage(CERTIFICATES)),
         "boolean-false": make(extension(
             "2.5.29.19", seq(tlv(0x01, b"\0")), True)),
         "serial-zero": make(serial=integer(0)),

@@ -3,6 +3,7 @@
 """mtlog audit: of a real log, of that log behind a proxy that lies, and of logs
 that are written here, by the key of the real one, to contradict it."""
 
+import atexit
 import base64
 import copy
 import gzip
@@ -32,6 +33,7 @@ SCHEMA = os.path.join(os.path.dirname(__file__), "..", "..", "schema", "json", "
 ROUNDS = int(os.environ.get("MTLOG_ROUNDS", "30"))
 SEED = int(os.environ.get("MTLOG_SEED", str(random.randrange(1 << 32))))
 work = tempfile.mkdtemp(prefix="mtlog-audit-")
+atexit.register(shutil.rmtree, work, True)
 
 
 # --- a log, written from C2SP tlog-tiles ---------------------------------------
@@ -870,8 +872,6 @@ def main():
         searches(server.init().start())
 
 
-try:
+if __name__ == "__main__":
     main()
-finally:
-    shutil.rmtree(work, ignore_errors=True)
-t.finish()
+    t.finish()

@@ -20,6 +20,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 import mtlog_test as t
+import test_audit
 import test_bundles as b
 import test_models as m
 
@@ -464,8 +465,8 @@ def forked(w):
     after = snapshot(server.dir)
     put_back(server.dir, before)
     server.start()
-    said = w.scan(scan, state=state, code=17, what="a smaller tree")
-    t.check("showed one of" in said, said)
+    said = w.scan(scan, state=state, code=20, what="a smaller tree alone")
+    t.check("does not show that they are of one history" in said, said)
     for i in range(3):
         party = b.Party()
         status, _, body = b.post(server, party, party.bundle(b.model(f"other/{i}", {"x": "1" * 64})[0]))
@@ -488,6 +489,41 @@ def forked(w):
     w.scan(scan, state=state, code=30, what="no log")
 
 
+def smaller(server):
+    """A smaller tree than before, with tiles of both: an old checkpoint, or of
+    another history."""
+    with open(os.path.join(server.dir, "key.pem"), "rb") as f:
+        key = serialization.load_pem_private_key(f.read(), None)
+    folder = tempfile.mkdtemp(dir=server.root)
+    entries = [b"entry %d" % i for i in range(30)]
+    large = test_audit.Log(key, server.vkey, entries)
+    policy = folder + "/policy"
+    with open(policy, "w") as f:
+        f.write(f"log {server.vkey.text}\nquorum none\nmtlog-policy 1\n"
+                f"signer ci key {t.b64(b.Party().spki)}\nmodel *\nsigned-by ci\n")
+    os.chmod(policy, 0o600)
+    state = folder + "/state"
+
+    def scan(url, code):
+        r = m.mtlog("scan", "--policy", policy, "--state", state, "--log-url", url)
+        t.check(r.returncode == code, f"exit {r.returncode}, not {code}: {r.stdout}{r.stderr}")
+        return r.stderr
+    with test_audit.Proxy(large.get) as p:
+        scan(p.url, 0)
+        for what, begin, code, says in (("an old one", entries, 17, "an old checkpoint of the same history"),
+                                        ("another's", entries[1:], 20, "it forked; the evidence is in")):
+            small = test_audit.Log(key, server.vkey, begin[:20])
+            p.get = lambda path: small.get(path) if small.get(path)[0] == 200 else large.get(path)
+            said = scan(p.url, code)
+            t.check(says in said, f"{what}: {said}")
+            p.lie = lambda path, answer: "break" if path not in small.files else None
+            scan(p.url, 30)
+            p.lie = None
+        test_audit.inspected(f"{state}/fork-30-20.evidence", small.note, large.note)
+        p.get = large.get
+        scan(p.url, 0)
+
+
 def main():
     with t.Server() as server:
         server.init().start()
@@ -500,6 +536,7 @@ def main():
         revoked(w)
         interrupted(w)
         forked(w)
+        smaller(server)
     t.finish()
 
 

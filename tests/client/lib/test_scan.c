@@ -192,6 +192,29 @@ certify_ci(enum party issuer, const char *name, struct buf *out)
 	certify(&server.parties, &w, out);
 }
 
+/* A policy whose x is ci@acme.example under a CA of these wishes. */
+static struct policy *
+policy_of_ca(const struct certificate_wish *wish, const char *head)
+{
+	struct certificate_wish w = *wish;
+	AUTO(buf) der = BUF_INIT(CERTIFICATE_MAX_LEN);
+	AUTO(buf) line = BUF_INIT(8192);
+	struct policy *p;
+	char *more;
+
+	w.from = NOW - 86400;
+	w.until = NOW + 86400;
+	certify(&server.parties, &w, &der);
+	buf_put_str(&line, head);
+	buf_put_str(&line, "ca root ");
+	base64_put(&line, buf_bytes(&der));
+	buf_put_str(&line, "\nsigner x cert root email:ci@acme.example\n");
+	more = buf_dup_string(&line);
+	p = log_policy(&server, all + 1, 3, more, "signed-by x\n");
+	free(more);
+	return p;
+}
+
 static void
 certificates_count(void **state)
 {
@@ -206,20 +229,10 @@ certificates_count(void **state)
 	    {ROOT, NULL, false},
 	    {ROOT, "URI:ci@acme.example", false},
 	};
-	struct certificate_wish root = {
-	    .subject = ROOT,
-	    .issuer = ROOT,
-	    .ca = true,
-	    .from = NOW - 86400,
-	    .until = NOW + 86400,
-	};
-	AUTO(buf) der = BUF_INIT(CERTIFICATE_MAX_LEN);
-	AUTO(buf) line = BUF_INIT(8192);
 	struct policy *p;
 	struct scan_summary s;
 	struct scan_book *book;
 	uint64_t model;
-	char *more;
 
 	(void)state;
 	(void)log_model(&server, CI, NAME, 7); /* with the bare key */
@@ -231,17 +244,116 @@ certificates_count(void **state)
 		(void)log_enter(&server, CI, buf_bytes(&server.payloads[model]),
 		    buf_bytes(&leaf));
 	}
-	certify(&server.parties, &root, &der);
-	buf_put_str(&line, "ca root ");
-	base64_put(&line, buf_bytes(&der));
-	buf_put_str(&line, "\nsigner x cert root email:ci@acme.example\n");
-	more = buf_dup_string(&line);
-	p = log_policy(&server, all + 1, 3, more, "signed-by x\n");
-	free(more);
+	p = policy_of_ca(&(struct certificate_wish){.subject = ROOT,
+			     .issuer = ROOT,
+			     .ca = true,
+			     .leaves_only = true},
+	    "");
 	book = log_summary(&server, p, folder_at("s"), &s);
+	assert_true(s.complete);
 	assert_int_equal(s.models, 1);
 	assert_int_equal(s.newest_count, 1);
 	assert_int_equal(s.newest[0].index, model + 1);
+	scan_summary_release(&s);
+	scan_book_close(book);
+	log_policy_close(p);
+}
+
+/*
+ * Root, another CA below it, and leaves of that: whose they are is not known
+ * without the CA between, and one may be a withdrawal.
+ */
+static void
+certificates_undecided(void **state)
+{
+	static const struct certificate_wish root = {
+	    .subject = ROOT, .issuer = ROOT, .ca = true};
+	static const struct certificate_wish root_alone = {
+	    .subject = ROOT, .issuer = ROOT, .ca = true, .leaves_only = true};
+	static const struct certificate_wish between = {
+	    .subject = OTHER_ROOT, .issuer = ROOT, .ca = true};
+	AUTO(buf) deny = BUF_INIT(4096);
+	const struct {
+		const struct certificate_wish *ca;
+		bool denies;
+		size_t models, missing;
+		bool complete;
+	} cases[] = {
+	    {&root, false, 0, 1, false},
+	    {&root, true, 0, 1, true},
+	    {&root_alone, false, 0, 0, true},
+	    {&between, false, 1, 0, true},
+	};
+	AUTO(buf) ours = {0};
+	AUTO(buf) theirs = {0};
+	struct bytes payload;
+	uint64_t model;
+	char *line;
+
+	(void)state;
+	(void)log_model(&server, CI, NAME, 7);
+	payload = buf_bytes(&server.payloads[server.tree.size - 1]);
+	certify_ci(OTHER_ROOT, "email:ci@acme.example", &ours);
+	model = log_enter(&server, CI, payload, buf_bytes(&ours));
+	/* Another's name: nobody's, whoever issued it. */
+	certify_ci(OTHER_ROOT, "email:eve@acme.example", &theirs);
+	(void)log_enter(&server, CI, payload, buf_bytes(&theirs));
+	buf_printf(&deny, "deny statement %s\n", server.digests[model]);
+	line = buf_dup_string(&deny);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct policy *p =
+		    policy_of_ca(cases[i].ca, cases[i].denies ? line : "");
+		struct scan_summary s;
+
+		/* The second scan says what the first one said. */
+		for (unsigned n = 0; n < 2; n++) {
+			struct scan_book *book =
+			    log_summary(&server, p, folder_at("s"), &s);
+
+			assert_int_equal(s.models, cases[i].models);
+			assert_int_equal(s.missing_count, cases[i].missing);
+			assert_int_equal(s.complete, cases[i].complete);
+			if (s.missing_count > 0) {
+				assert_int_equal(s.missing[0].index, model);
+				assert_non_null(memmem(s.missing[0].why.ptr,
+				    s.missing[0].why.len, "no CA of the policy",
+				    19));
+			}
+			scan_summary_release(&s);
+			scan_book_close(book);
+		}
+		log_policy_close(p);
+	}
+	free(line);
+}
+
+/* Whoever fills a log with such leaves does not make it one that has none. */
+static void
+many_undecided(void **state)
+{
+	struct policy *p = policy_of_ca(
+	    &(struct certificate_wish){
+		.subject = ROOT, .issuer = ROOT, .ca = true},
+	    "");
+	struct scan_summary s;
+	struct scan_book *book;
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++) {
+		AUTO(buf) leaf = {0};
+
+		(void)log_model(&server, CI, NAME, i);
+		certify_ci(OTHER_ROOT, "email:ci@acme.example", &leaf);
+		(void)log_enter(&server, CI,
+		    buf_bytes(&server.payloads[server.tree.size - 1]),
+		    buf_bytes(&leaf));
+		if (server.tree.size > LEAVES - 3)
+			break;
+	}
+	book = log_summary(&server, p, folder_at("s"), &s);
+	assert_false(s.complete);
+	assert_int_equal(s.missing_count, (LEAVES - NOBODYS) / 2 - 1);
+	assert_int_equal(server.envelopes, 0);
 	scan_summary_release(&s);
 	scan_book_close(book);
 	log_policy_close(p);
@@ -560,6 +672,9 @@ forks(void **state)
 	(void)snprintf(path, sizeof(path), "%s/fork-%d-%d.evidence",
 	    folder_at("s"), NOBODYS + 1, NOBODYS + 6);
 	check_evidence(path);
+	/* Less than before, and no tiles of what there was: no proof. */
+	server.shown = server.tree.size = NOBODYS - 3;
+	refuses("a smaller tree", p, ERR_CONFLICT, "inconsistent");
 	log_policy_close(p);
 }
 
@@ -796,6 +911,9 @@ main(void)
 		forgeries_are_nobodys, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		certificates_count, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		certificates_undecided, setup, teardown),
+	    cmocka_unit_test_setup_teardown(many_undecided, setup, teardown),
 	    cmocka_unit_test_setup_teardown(missing_is_named, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		denied_is_not_missed, setup, teardown),

@@ -121,7 +121,7 @@ test_times(void **state)
 static void
 test_uses(void **state)
 {
-	/* Letters: C is_ca, k/d/s key usage, digital signature, certificate
+	/* Letters: C is_ca, l and of leaves only, k/d/s key usage, digital signature, certificate
 	 * signing; e/!/c/t/a extended usage, critical, code, time, any. */
 	static const struct {
 		const char *name, *flags;
@@ -131,6 +131,7 @@ test_uses(void **state)
 	    {"v1", "", 0},
 	    {"ca", "Cks", 0},
 	    {"ca-length", "Cks", 0},
+	    {"ca-length-0", "Clks", 0},
 	    {"boolean-false", "", 0},
 	    {"usage-both", "kdsect", 3},
 	    {"usage-any", "e!a", 1},
@@ -145,6 +146,7 @@ test_uses(void **state)
 
 		parse_valid(cases[i].name, &in, &c);
 		buf_put_str(&flags, c.is_ca ? "C" : "");
+		buf_put_str(&flags, c.issues_leaves_only ? "l" : "");
 		buf_put_str(&flags, c.has_key_usage ? "k" : "");
 		buf_put_str(&flags, c.digital_signature ? "d" : "");
 		buf_put_str(&flags, c.certificate_signing ? "s" : "");

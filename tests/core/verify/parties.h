@@ -104,6 +104,7 @@ parties_close(struct parties *p)
 struct certificate_wish {
 	enum party subject, issuer;
 	bool ca;
+	bool leaves_only;     /* a CA with a path length of 0 */
 	const char *name;     /* "email:…"; NULL: none */
 	const char *usage;    /* extended; NULL: none */
 	uint64_t from, until; /* POSIX seconds */
@@ -144,8 +145,10 @@ certify(
 	    ASN1_TIME_set(X509_getm_notAfter(x), (time_t)w->until));
 	put_common_name(X509_get_subject_name(x), party_names[w->subject]);
 	put_common_name(X509_get_issuer_name(x), party_names[w->issuer]);
-	put_extension(
-	    x, NID_basic_constraints, w->ca ? "critical,CA:TRUE" : NULL);
+	put_extension(x, NID_basic_constraints,
+	    w->leaves_only ? "critical,CA:TRUE,pathlen:0"
+		: w->ca	   ? "critical,CA:TRUE"
+			   : NULL);
 	put_extension(x, NID_key_usage,
 	    w->ca ? "critical,keyCertSign" : "critical,digitalSignature");
 	put_extension(x, NID_ext_key_usage, w->usage);
