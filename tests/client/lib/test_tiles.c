@@ -287,6 +287,53 @@ test_threads(void **state)
 	client_close(&c);
 }
 
+/* Of what was walked in parts each entry was seen once, too: what is behind `at`
+ * and nothing else. */
+static _Atomic unsigned asked;
+
+static bool
+every_few(void *arg)
+{
+	const unsigned *few = arg;
+
+	return ++asked % *few == 0;
+}
+
+static void
+test_parts(void **state)
+{
+	static const uint64_t froms[] = {0, 1, 300, 65535, 65700, CAPACITY};
+
+	(void)state;
+	for (unsigned i = 0; i < 6 * sizeof(froms) / sizeof(froms[0]); i++) {
+		struct client c = client_open(NULL);
+		unsigned few = 2 + 13 * (i % 6), parts = 0;
+		struct tiles_walk how = {.threads = 1 + i % 5,
+		    .run = add,
+		    .enough = every_few,
+		    .arg = &few};
+		uint64_t from = froms[i / 6], at = from, was;
+		struct error err = {0};
+
+		server = (struct log){.serves = CAPACITY};
+		sum = 0;
+		assert_true(head(&c, CAPACITY, &err));
+		do {
+			was = at;
+			assert_true(tiles_walk_some(
+			    c.tiles, &at, CAPACITY, &how, &err));
+			assert_true(at >= was &&
+			    (at == from || at == CAPACITY ||
+				at % TILE_WIDTH == 0));
+			assert_int_equal(
+			    sum, (at * (at - 1) - from * (from - 1)) / 2);
+			parts++;
+		} while (at < CAPACITY);
+		assert_true(parts > 1 || CAPACITY - from < 65536);
+		client_close(&c);
+	}
+}
+
 /* --- a log that lies --- */
 
 /* Everything is asked for; the error is what came first. */
@@ -617,6 +664,7 @@ main(void)
 	    cmocka_unit_test(test_reads),
 	    cmocka_unit_test(test_ranges),
 	    cmocka_unit_test(test_threads),
+	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_lies),
 	    cmocka_unit_test(test_long),
 	    cmocka_unit_test(test_other_root),
