@@ -295,7 +295,8 @@ record(struct scan *s, const struct scan_catch *c, struct error *err)
 	return true;
 }
 
-/* The entries up to `to`. With `full` they were too many, and are left. */
+/* The entries up to `to`, or as many as some seconds allow. With `full` they were
+ * too many, and are left. */
 static bool
 walk_part(struct scan *s, uint64_t to, bool *full, struct error *err)
 {
@@ -303,14 +304,15 @@ walk_part(struct scan *s, uint64_t to, bool *full, struct error *err)
 	struct scan_catch caught = {
 	    .limit = s->o->caught_max ? s->o->caught_max : CAUGHT_MAX};
 	struct error why = {0};
-	bool ok = scan_walk(
-	    s->tiles, &s->watch, s->frontier.size, to, tell, s, &caught, &why);
+	uint64_t at = s->frontier.size;
+	bool ok =
+	    scan_walk(s->tiles, &s->watch, &at, to, tell, s, &caught, &why);
 
 	*full = !ok && caught.full;
 	if (!ok && !*full)
 		*err = why;
 	ok = ok && record(s, &caught, err) &&
-	    frontier_read(&nodes, to, &s->frontier, err) && save(s, err);
+	    frontier_read(&nodes, at, &s->frontier, err) && save(s, err);
 	scan_catch_release(&caught);
 	return ok || *full;
 }

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "core/tlog/entries.h"
+#include "io/clock.h"
 
 /* More than processors: what takes long is the way to the log. */
 #define WORKERS 8
+#define PART_NS UINT64_C(5000000000)
 
 _Static_assert(WORKERS <= TILE_FETCH_WORKERS, "each has a connection");
 
@@ -17,6 +19,7 @@ struct walking {
 	pthread_mutex_t lock; /* of `out` */
 	void (*progress)(void *arg, uint64_t done);
 	void *arg;
+	uint64_t began; /* monotonic, ns */
 };
 
 void
@@ -86,6 +89,14 @@ tell(void *arg, uint64_t done)
 		w->progress(w->arg, done);
 }
 
+static bool
+enough(void *arg)
+{
+	const struct walking *w = arg;
+
+	return clock_monotonic_ns() - w->began >= PART_NS;
+}
+
 static int
 by_index(const void *a, const void *b)
 {
@@ -95,19 +106,25 @@ by_index(const void *a, const void *b)
 }
 
 bool
-scan_walk(struct tiles *t, const struct scan_watch *watch, uint64_t from,
+scan_walk(struct tiles *t, const struct scan_watch *watch, uint64_t *at,
     uint64_t to, void (*progress)(void *arg, uint64_t done), void *arg,
     struct scan_catch *out, struct error *err)
 {
-	struct walking w = {
-	    .watch = watch, .out = out, .progress = progress, .arg = arg};
-	struct tiles_walk how = {
-	    .threads = WORKERS, .run = take_run, .progress = tell, .arg = &w};
+	struct walking w = {.watch = watch,
+	    .out = out,
+	    .progress = progress,
+	    .arg = arg,
+	    .began = clock_monotonic_ns()};
+	struct tiles_walk how = {.threads = WORKERS,
+	    .run = take_run,
+	    .progress = tell,
+	    .enough = enough,
+	    .arg = &w};
 	bool ok;
 
 	buf_init(&out->leaves, out->limit);
 	(void)pthread_mutex_init(&w.lock, NULL);
-	ok = tiles_walk(t, from, to, &how, err);
+	ok = tiles_walk_some(t, at, to, &how, err);
 	(void)pthread_mutex_destroy(&w.lock);
 	if (out->count > 0)
 		qsort(out->list, out->count, sizeof(*out->list), by_index);

@@ -21,11 +21,13 @@ struct scan_catch {
 };
 
 /*
- * scan_walk looks at the verified entries [from, to), several bundles at a
- * time, and keeps those that may be ours. Errors of tiles_walk; ERR_LIMIT with
- * `full` set: take a smaller part. `progress` may be NULL.
+ * scan_walk looks at the verified entries from `*at` up to `to`, several bundles
+ * at a time, and keeps those that may be ours. After some seconds it ends
+ * behind the bundles that it is at: `*at` is where, so that a log that is slow
+ * need not be read again. Errors of tiles_walk; ERR_LIMIT with `full` set: take a
+ * smaller part. `progress` may be NULL.
  */
-bool scan_walk(struct tiles *t, const struct scan_watch *w, uint64_t from,
+bool scan_walk(struct tiles *t, const struct scan_watch *w, uint64_t *at,
     uint64_t to, void (*progress)(void *arg, uint64_t done), void *arg,
     struct scan_catch *out, struct error *err) MUST_USE;
 void scan_catch_release(struct scan_catch *c);

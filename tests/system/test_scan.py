@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import random
+import re
 import signal
 import struct
 import subprocess
@@ -524,6 +525,41 @@ def smaller(server):
         scan(p.url, 0)
 
 
+def slow(server):
+    """A log that takes its time: what was read is not read again."""
+    with open(os.path.join(server.dir, "key.pem"), "rb") as f:
+        key = serialization.load_pem_private_key(f.read(), None)
+    folder = tempfile.mkdtemp(dir=server.root)
+    log = test_audit.Slow(key, server.vkey, [b"entry %d" % i for i in range(25600)])
+    log.wait = 1
+    policy = folder + "/policy"
+    with open(policy, "w") as f:
+        f.write(f"log {server.vkey.text}\nquorum none\nmtlog-policy 1\n"
+                f"signer ci key {t.b64(b.Party().spki)}\nmodel *\nsigned-by ci\n")
+    os.chmod(policy, 0o600)
+    state = folder + "/state"
+    with test_audit.Proxy(log.get) as p:
+        words = [m.MTLOG, "scan", "--policy", policy, "--state", state, "--log-url", p.url, "--json"]
+        run = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def scanned():
+            for name in os.listdir(state) if os.path.isdir(state) else []:
+                if re.fullmatch("scan-[0-9a-f]*.json", name):
+                    with open(f"{state}/{name}") as f:
+                        return int(json.load(f)["scanned"]["size"])
+            return 0
+        wait_for("it is kept within seconds", lambda: scanned() > 0)
+        run.kill()
+        run.wait(20)
+        kept = scanned()
+        t.check(0 < kept < 25600, f"a part of it: {kept}")
+        log.wait = 0
+        p.paths.clear()
+        r = m.mtlog(*words[1:])
+        again = [x for x in p.paths if x.startswith("/tile/entries/")]
+        t.check(r.returncode == 0 and len(again) == 100 - kept // 256, f"from there: {r} {again}")
+
+
 def main():
     with t.Server() as server:
         server.init().start()
@@ -537,6 +573,7 @@ def main():
         interrupted(w)
         forked(w)
         smaller(server)
+        slow(server)
     t.finish()
 
 
