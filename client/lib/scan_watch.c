@@ -128,7 +128,7 @@ static bool
 judge_chains(
     struct judge *j, struct claim *c, enum scan_whose *whose, struct error *err)
 {
-	const struct policy_credential *may[CLAIM_MAX_CANDIDATES];
+	const struct policy_credential *may[CLAIM_MAX_CANDIDATES] = {0};
 	struct claim one = *c;
 	size_t n = 0, undecided = 0;
 
@@ -150,10 +150,8 @@ judge_chains(
 	*whose = n > 0	    ? SCAN_OURS
 	    : undecided > 0 ? SCAN_UNDECIDED
 			    : SCAN_NOBODYS;
-	if (n == 0) {
-		n = undecided;
-		memcpy(c->candidates, may, n * sizeof(may[0]));
-	}
+	for (size_t i = 0; *whose == SCAN_UNDECIDED && i < undecided; i++)
+		c->candidates[n++] = may[i];
 	c->candidate_count = n;
 	return true;
 }
@@ -179,10 +177,10 @@ scan_watch_judge(struct judge *j, const struct entry *e, struct claim *c,
 
 		*c = (struct claim){.source = "a leaf"};
 		*whose = SCAN_NOBODYS;
-		if (judge_signer(j, e, c, whose, &why) &&
-		    *whose != SCAN_NOBODYS)
+		if (!judge_signer(j, e, c, whose, &why))
+			*whose = SCAN_NOBODYS;
+		if (*whose == SCAN_OURS)
 			return true;
-		*whose = SCAN_NOBODYS;
 		if (why.code == ERR_INTERNAL) {
 			*err = why;
 			return false;
