@@ -677,7 +677,7 @@ def killed(server, key):
         r = audit(server.vkey, p.url, "--search", "0", "--state", state, what="the last one")
         same_end(server, p, logs[2], state, r)
     print(f"killed {kills} times, {resumed} went on, {finished + 1} came to the end", flush=True)
-    t.check(resumed > ROUNDS // 10, f"too few went on to mean anything: {resumed}")
+    t.check(resumed > 0, "none went on: that means nothing")
 
 
 def same_end(server, p, log, state, report):
