@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/cli/audit_evidence.h"
+#include "client/cli/pinned.h"
 #include "client/cli/policies.h"
 #include "client/cli/verbs.h"
 #include "client/lib/audit.h"
@@ -35,6 +36,7 @@ static const struct cli_option options[] = {
     {"--seen", "FILE",
 	"a bundle, .tlog-proof or checkpoint that must be of this history",
 	true},
+    CLI_PINS_OPTION,
     {"--policy", "FILE",
 	"whose witnesses must have cosigned the current checkpoint", false},
     {"--state", "FILE|DIR", "where to keep how far it came, and go on from",
@@ -171,8 +173,17 @@ read_seen(struct job *j, struct error *err)
 		if (!audit_seen_read(
 			j->args->operands[i], &j->log, &j->seen, err))
 			return false;
-	j->options.seen = j->seen;
 	return true;
+}
+
+static bool
+read_pin(struct job *j, struct error *err)
+{
+	AUTO(buf) note = BUF_INIT(NOTE_MAX_LEN);
+
+	return cli_pinned_note(j->args, &j->log, &note, err) &&
+	    (note.len == 0 ||
+		audit_seen_put("the pin", buf_bytes(&note), &j->seen, err));
 }
 
 /* One audit at a time: the slower one would put an older tree in place of a
@@ -255,7 +266,7 @@ open_job(struct job *j, struct error *err)
 	j->options.stop = stops;
 	j->options.arg = j;
 	return log_key_read(vkey, &j->log, err) && read_policy(j, err) &&
-	    read_seen(j, err) && read_state(j, err) &&
+	    read_seen(j, err) && read_pin(j, err) && read_state(j, err) &&
 	    cli_evidence_open(&j->evidence, cli_value(j->args, "--evidence"),
 		j->state_path, err) &&
 	    catch_signals(err) && open_log(j, err);
@@ -547,6 +558,7 @@ run(struct cli_args *a, struct error *err)
 
 		progress_init(&j.progress, STDERR_FILENO);
 		j.progress.unit = "entries";
+		j.options.seen = j.seen;
 		code = audit_run(&j.options, &j.report);
 		progress_release(&j.progress);
 		j.seconds = (double)(clock_monotonic_ns() - began) / 1e9;

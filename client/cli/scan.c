@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "client/cli/keys.h"
+#include "client/cli/pinned.h"
 #include "client/cli/policies.h"
 #include "client/cli/verbs.h"
 #include "client/lib/scan.h"
@@ -20,6 +21,7 @@
 static const struct cli_option options[] = {
     {"--policy", "FILE", "whose signers, and which log: mtlog-policy(5)",
 	false},
+    CLI_PINS_OPTION,
     {"--state", "DIR", "where what was found is kept", false},
     {"--log", "ORIGIN", "this log, if the policy has several", false},
     {"--log-url", "URL", "where it is", false},
@@ -41,6 +43,7 @@ struct run {
 	const struct cli_args *args;
 	struct policy *policy;
 	struct scan_options options;
+	struct buf pin;
 	struct scan_book *book;
 	struct scan_summary summary;
 	struct cli_signer who;
@@ -114,6 +117,9 @@ scan(struct run *r, struct error *err)
 		r->book = scan_book_open(r->options.state, vkey_name(key), err);
 		return r->book != NULL;
 	}
+	if (!cli_pinned_note(r->args, key, &r->pin, err))
+		return false;
+	r->options.pin = buf_bytes(&r->pin);
 	progress_init(&r->bar, STDERR_FILENO);
 	r->options.progress = draw;
 	r->options.progress_arg = &r->bar;
@@ -304,7 +310,7 @@ report(const struct run *r, struct error *err)
 static int
 run(struct cli_args *a, struct error *err)
 {
-	struct run r = {.args = a};
+	struct run r = {.args = a, .pin = BUF_INIT(NOTE_MAX_LEN)};
 	bool ok = read_options(&r, err) && scan(&r, err) &&
 	    scan_summarize(r.book, r.policy, r.options.now, &r.summary, err) &&
 	    write_status(&r, err) && report(&r, err);
@@ -313,6 +319,7 @@ run(struct cli_args *a, struct error *err)
 	scan_summary_release(&r.summary);
 	scan_book_close(r.book);
 	cli_signer_close(&r.who);
+	buf_release(&r.pin);
 	if (r.policy)
 		cli_policy_close(r.policy);
 	return ok ? code : -1;

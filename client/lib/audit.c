@@ -250,7 +250,8 @@ check_seen(struct audit *a)
 		struct error err = {0};
 
 		a->out->seen++;
-		if (!same_history(a, s->name, buf_bytes(&s->note), false, &err))
+		if (!same_history(
+			a, s->name, buf_bytes(&s->note), s->ours, &err))
 			(void)failed(a, AUDIT_SEEN, &err);
 	}
 }

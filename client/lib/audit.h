@@ -42,6 +42,7 @@ struct audit_check {
 struct audit_seen {
 	const char *name; /* of the file; the caller's */
 	struct buf note;
+	bool ours; /* we saw it ourselves, and not somebody else */
 	struct audit_seen *next;
 };
 
@@ -50,6 +51,9 @@ struct audit_seen {
  * ERR_BADSIG reason "unknown-log" where there is none of this log, or
  * "log-signature"; file_read's errors. */
 bool audit_seen_read(const char *path, const struct vkey *log,
+    struct audit_seen **list, struct error *err) MUST_USE;
+/* audit_seen_put puts a checkpoint that we saw ourselves before `*list`. */
+bool audit_seen_put(const char *name, struct bytes note,
     struct audit_seen **list, struct error *err) MUST_USE;
 void audit_seen_release(struct audit_seen *list);
 

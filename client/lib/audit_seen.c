@@ -17,6 +17,30 @@ struct search {
 	size_t found;
 };
 
+static bool
+put(const char *name, struct bytes note, bool ours, struct audit_seen **list,
+    struct error *err)
+{
+	struct audit_seen *seen = calloc(1, sizeof(*seen));
+
+	if (!seen)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	seen->name = name;
+	seen->ours = ours;
+	buf_init(&seen->note, NOTE_MAX_LEN);
+	buf_put(&seen->note, note);
+	seen->next = *list;
+	*list = seen;
+	return buf_ok(&seen->note, err);
+}
+
+bool
+audit_seen_put(const char *name, struct bytes note, struct audit_seen **list,
+    struct error *err)
+{
+	return put(name, note, true, list, err);
+}
+
 /* Keeps a checkpoint if it is the log's. One that is not signed by it at all is
  * somebody else's; one that claims to be and is not, a forgery. */
 static bool
@@ -24,7 +48,6 @@ take(struct search *s, struct bytes note, struct error *err)
 {
 	struct checkpoint c;
 	struct error why = {0};
-	struct audit_seen *seen;
 
 	if (!checkpoint_open(note, s->log, s->verifier, &c, &why)) {
 		if (why.code == ERR_NOTFOUND)
@@ -34,16 +57,8 @@ take(struct search *s, struct bytes note, struct error *err)
 		*err = why;
 		return error_prefix(err, "%s", s->path);
 	}
-	seen = calloc(1, sizeof(*seen));
-	if (!seen)
-		return error_set(err, ERR_INTERNAL, "out of memory");
-	seen->name = s->path;
-	buf_init(&seen->note, NOTE_MAX_LEN);
-	buf_put(&seen->note, note);
-	seen->next = *s->list;
-	*s->list = seen;
 	s->found++;
-	return buf_ok(&seen->note, err);
+	return put(s->path, note, false, s->list, err);
 }
 
 /* A bundle's entries may be of several logs, and of kinds that are not read. */

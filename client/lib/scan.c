@@ -215,26 +215,50 @@ older(struct scan *s, const struct scan_head *pin, struct error *err)
 	return false;
 }
 
+/* Whether the head continues one that was believed before. */
+static bool
+follows(struct scan *s, const struct scan_head *pin, struct error *err)
+{
+	struct hash root;
+
+	if (pin->there && s->head.size < pin->size)
+		return older(s, pin, err);
+	if (pin->there && s->head.size == pin->size &&
+	    !hash_equal(&pin->root, &s->head.root))
+		return forked(s, pin, err);
+	if (!tiles_head(s->tiles, s->head.size, &s->head.root, err))
+		return false;
+	if (!pin->there)
+		return true;
+	return tiles_root(s->tiles, pin->size, &root, err) &&
+	    (hash_equal(&root, &pin->root) || forked(s, pin, err));
+}
+
+/* The head that mtlog log remembers. */
+static bool
+read_pin(struct scan *s, struct scan_head *out, struct error *err)
+{
+	struct checkpoint c;
+
+	*out = (struct scan_head){.note = s->o->pin};
+	if (s->o->pin.len == 0)
+		return true;
+	if (!checkpoint_open(s->o->pin, log_key(s), s->judge.verifier, &c, err))
+		return error_prefix(err, "the pin");
+	out->there = true;
+	out->size = c.size;
+	out->root = c.root;
+	return true;
+}
+
 /* Whether the head continues whatever was believed before. */
 static bool
 continues(struct scan *s, struct error *err)
 {
-	struct scan_head pin;
-	struct hash root;
+	struct scan_head pinned, pin;
 
-	if (!scan_book_head(s->book, "pin", &pin, err))
-		return false;
-	if (pin.there && s->head.size < pin.size)
-		return older(s, &pin, err);
-	if (pin.there && s->head.size == pin.size &&
-	    !hash_equal(&pin.root, &s->head.root))
-		return forked(s, &pin, err);
-	if (!tiles_head(s->tiles, s->head.size, &s->head.root, err))
-		return false;
-	if (!pin.there)
-		return true;
-	return tiles_root(s->tiles, pin.size, &root, err) &&
-	    (hash_equal(&root, &pin.root) || forked(s, &pin, err));
+	return read_pin(s, &pinned, err) && follows(s, &pinned, err) &&
+	    scan_book_head(s->book, "pin", &pin, err) && follows(s, &pin, err);
 }
 
 /* Where the scan stands; it begins anew for a policy with new signers. */

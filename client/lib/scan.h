@@ -16,6 +16,7 @@ struct scan_options {
 	size_t log;	 /* number of the log in policy->quorum.logs */
 	const char *url; /* its address; NULL: the policy's, or a `source` */
 	struct tile_source source;
+	struct bytes pin;    /* a note of the log, seen before; empty: none */
 	const char *state;   /* folder; made if it has to be */
 	unsigned timeout_ms; /* of one request */
 	uint64_t now;	     /* POSIX seconds */
@@ -29,7 +30,7 @@ struct scan_options {
 /*
  * scan_run continues the scan of a log up to its current checkpoint, which the
  * policy's quorum must have cosigned and which must extend every head that the
- * book knows; else it begins anew where the policy has got new signers. Memory
+ * book knows, and the pin; else it begins anew where the policy has got new signers. Memory
  * is a bundle, a frontier and what was found. The book is saved on the way:
  * whatever ends a scan, the next one goes on from there. `*book` (also after
  * some failures; NULL: there is none) is what is known then.

@@ -425,6 +425,45 @@ def forks(server, key, entries):
                 os.path.exists(os.path.join(work, r["evidence"])), f"a file of its own: {r}")
 
 
+def pinned(server, key, entries):
+    """What mtlog log remembers of the log must be of its history, too."""
+    other = entries[:100] + [entries[101], entries[100]] + entries[102:]
+    honest, fork = Log(key, server.vkey, entries), Log(key, server.vkey, other)
+    longer, shorter = Log(key, server.vkey, other + entries[:30]), Log(key, server.vkey, entries[:300])
+
+    def trust(log, name):
+        pins = os.path.join(work, name)
+        with Proxy(log.get) as p:
+            r = subprocess.run([MTLOG, "log", "trust", server.vkey.text, p.url, "--pins", pins],
+                               capture_output=True, text=True, timeout=60)
+            t.check(r.returncode == 0, f"trust: {r}")
+        return pins
+
+    with Proxy(honest.get) as p:
+        for log, code in ((honest, 0), (shorter, 0), (fork, 20), (longer, 20)):
+            name = {0: "one history", 20: "another"}[code]
+            evidence = os.path.join(work, f"pin{len(log.note)}{id(log)}")
+            r = audit(server.vkey, p.url, "--search", "0", "--pins", trust(log, f"pins{id(log)}"), "--evidence", evidence,
+                      expect=code, what=f"a pin of {name}")
+            t.check(result(r, "seen") == ("fail" if code else "pass") and r["seen"] == 1, f"{name}: {r}")
+            t.check(code == 0 or "the pin" in r["message"], f"{r}")
+            if log is fork:
+                inspected(evidence, honest.note, fork.note)
+        r = audit(server.vkey, p.url, "--search", "0", "--pins", os.path.join(work, "no-pins"))
+        t.check(result(r, "seen") == "not-asked", f"no pin: {r}")
+        # The same name with another key.
+        with t.Server() as stranger:
+            stranger.init().start()
+            pins = os.path.join(work, "strangers")
+            subprocess.run([MTLOG, "log", "trust", stranger.vkey.text, f"http://127.0.0.1:{stranger.port}", "--pins", pins],
+                           check=True, capture_output=True, timeout=60)
+            stranger.stop()
+        audit(server.vkey, p.url, "--pins", pins, expect=16, what="pinned with another key")
+        with open(pins, "w") as f:
+            f.write("{")
+        audit(server.vkey, p.url, "--pins", pins, expect=40, what="broken pins")
+
+
 def places(server, key, entries):
     """Evidence is not lost where it cannot be written."""
     other = Log(key, server.vkey, entries[1:] + entries[:1])
@@ -860,6 +899,7 @@ def main():
         growth(server, key, entries)
         states(server, key, entries)
         forks(server, key, entries)
+        pinned(server, key, entries)
         places(server, key, entries)
         cosigned(server, key, entries)
         locked(server, key, entries)

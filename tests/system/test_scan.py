@@ -521,6 +521,16 @@ def smaller(server):
             scan(p.url, 30)
             p.lie = None
         test_audit.inspected(f"{state}/fork-30-20.evidence", small.note, large.note)
+        # A scan that has no state yet knows what mtlog log has pinned.
+        p.get = large.get
+        pins, fresh = state + ".pins", state + ".fresh"
+        r = m.mtlog("log", "trust", server.vkey.text, p.url, "--pins", pins)
+        t.check(r.returncode == 0, f"trust: {r.stderr}")
+        other = test_audit.Log(key, server.vkey, entries[1:] + entries[:1])
+        for get, options, code in ((other.get, ["--pins", pins], 20), (large.get, ["--pins", pins], 0), (other.get, [], 0)):
+            p.get = get
+            r = m.mtlog("scan", "--policy", policy, "--state", f"{fresh}{code}{len(options)}", "--log-url", p.url, *options)
+            t.check(r.returncode == code, f"pinned: exit {r.returncode}, not {code}: {r.stdout}{r.stderr}")
         p.get = large.get
         scan(p.url, 0)
 
