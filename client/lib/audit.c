@@ -128,13 +128,14 @@ older(struct audit *a, const struct larger *l, struct error *why,
 		    "%s shows an old checkpoint of the same history: a tree of "
 		    "%" PRIu64 " entries, but %s has one of %" PRIu64,
 		    log, size, l->who, l->head.size);
-	case OLDER_UNPROVEN:
+	case OLDER_GONE:
 		return error_reason(err, ERR_BADSIG,
 		    l->ours ? "inconsistent" : "rollback",
 		    "%s shows a tree of %" PRIu64
 		    " entries, but %s has one of %" PRIu64
-		    ", and it does not show that they are of one history: %s",
-		    log, size, l->who, l->head.size, why->text);
+		    ", of which it has no tiles any more: it went back, or %s",
+		    log, size, l->who, l->head.size,
+		    l->ours ? "forked" : "shows it to others only");
 	case OLDER_UNKNOWN:
 		break;
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/lib/older.h"
 
-#include "core/verify/verdict_code.h"
-
 enum older
 older_judge(struct tiles *t, const struct checkpoint *shown,
     const struct checkpoint *larger, struct error *why)
@@ -13,9 +11,7 @@ older_judge(struct tiles *t, const struct checkpoint *shown,
 	    tiles_root(t, shown->size, &root, why))
 		return hash_equal(&root, &shown->root) ? OLDER_AGREES
 						       : OLDER_FORKED;
-	/* It answers, but has no longer what it had. */
-	if (why->code == ERR_BADSIG || why->code == ERR_SYNTAX ||
-	    verdict_code_of(why) == VERDICT_SERVER_ERROR)
-		return OLDER_UNPROVEN;
-	return OLDER_UNKNOWN;
+	/* A plain "no" takes back what was signed. What fails otherwise, or does
+	 * not hash into it, may be the fault of whoever stands between. */
+	return tiles_gone(t) ? OLDER_GONE : OLDER_UNKNOWN;
 }

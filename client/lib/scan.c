@@ -201,13 +201,13 @@ older(struct scan *s, const struct scan_head *pin, struct error *err)
 		    "tree of %llu entries, and showed one of %llu before",
 		    (unsigned long long)shown.size,
 		    (unsigned long long)larger.size);
-	case OLDER_UNPROVEN:
+	case OLDER_GONE:
 		return error_reason(err, ERR_CONFLICT, "inconsistent",
 		    "the log shows a tree of %llu entries, and showed one of "
-		    "%llu before; it does not show that they are of one "
-		    "history: %s",
+		    "%llu before, of which it has no tiles any more: it went "
+		    "back, or forked",
 		    (unsigned long long)shown.size,
-		    (unsigned long long)larger.size, why.text);
+		    (unsigned long long)larger.size);
 	case OLDER_UNKNOWN:
 		break;
 	}

@@ -37,7 +37,7 @@ struct scan_options {
  *
  * Errors: those of quorum_verify and tiles.h; ERR_CONFLICT reason
  * "inconsistent" if the log forked (the evidence is left in the state folder)
- * or shows a smaller tree and does not connect it; "rollback" for an old
+ * or has a smaller tree only, and no longer the larger one; "rollback" for an old
  * checkpoint of the same history; "clock"; "locked".
  */
 bool scan_run(const struct scan_options *o, struct scan_book **book,

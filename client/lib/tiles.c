@@ -69,8 +69,8 @@ tile_url(struct tile_place place, char out[TILE_URL])
 	    out, TILE_URL, "/tile/%.*s", (int)text.len, (const char *)text.ptr);
 }
 
-bool
-tile_fetch_partial(struct tiles *t, unsigned worker, struct tile_place place,
+static bool
+fetch_partial(struct tiles *t, unsigned worker, struct tile_place place,
     struct buf *out, bool *full, struct error *err)
 {
 	struct error why = {0};
@@ -89,8 +89,29 @@ tile_fetch_partial(struct tiles *t, unsigned worker, struct tile_place place,
 	place.width = TILE_WIDTH;
 	tile_url(place, path);
 	buf_clear(out);
-	return tile_fetch_get(t->fetch, worker, path, out, err) ||
+	return tile_fetch_get(t->fetch, worker, path, out, err);
+}
+
+bool
+tile_fetch_partial(struct tiles *t, unsigned worker, struct tile_place place,
+    struct buf *out, bool *full, struct error *err)
+{
+	return fetch_partial(t, worker, place, out, full, err) ||
 	    tile_missing(err);
+}
+
+/* Not for the threads of a walk. */
+static bool
+gone(struct tiles *t, struct error *err)
+{
+	t->gone = err->code == ERR_NOTFOUND;
+	return tile_missing(err);
+}
+
+bool
+tiles_gone(const struct tiles *t)
+{
+	return t->gone;
 }
 
 /* --- the right edge --- */
@@ -109,8 +130,8 @@ read_edge(struct tiles *t, unsigned level, struct error *err)
 		return true;
 	place.index = hashes / TILE_WIDTH;
 	place.width = e->count;
-	if (!tile_fetch_partial(t, 0, place, &raw, &full, err))
-		return false;
+	if (!fetch_partial(t, 0, place, &raw, &full, err))
+		return gone(t, err);
 	if (raw.len != (full ? TILE_BYTES : e->count * HASH_LEN))
 		return error_reason(err, ERR_SYNTAX, "tile",
 		    "tile %u/%" PRIu64 " has %zu bytes", level, place.index,
@@ -144,6 +165,7 @@ tiles_head(
 	struct hash got;
 
 	t->has_head = false;
+	t->gone = false;
 	t->size = size;
 	/* They were verified under another head. */
 	for (size_t i = 0; i < TILE_KNOWN; i++)
@@ -196,7 +218,7 @@ load_full(struct tiles *t, struct tile_place place, const struct hash *want,
 	}
 	buf_clear(&raw);
 	if (!tile_fetch_get(t->fetch, 0, path, &raw, err))
-		return tile_missing(err);
+		return gone(t, err);
 	if (raw.len != TILE_BYTES)
 		return error_reason(
 		    err, ERR_SYNTAX, "tile", "%s has %zu bytes", path, raw.len);

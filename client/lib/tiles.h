@@ -47,6 +47,10 @@ bool tiles_checkpoint(struct tiles *t, const struct vkey *key, struct buf *note,
 bool tiles_head(struct tiles *t, uint64_t size, const struct hash *root,
     struct error *err) MUST_USE;
 
+/* tiles_gone tells, after tiles_head or tiles_root failed, whether it was because
+ * the log answers that it has not (404) what the head implies. */
+bool tiles_gone(const struct tiles *t);
+
 /* tiles_nodes reads verified nodes under the head: with it proof_inclusion and
  * proof_consistency make proofs between any sizes up to the head's that no
  * server need give, and frontier_read what a later audit goes on from. */

@@ -31,6 +31,7 @@ struct tiles {
 	struct hasher hasher;
 	struct key_verifier *verifier;
 	bool has_head;
+	bool gone; /* see tiles_gone */
 	uint64_t size;
 	uint64_t clock; /* of `used` */
 	struct edge edges[TILE_LEVELS];

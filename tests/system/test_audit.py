@@ -340,7 +340,7 @@ def states(server, key, entries):
         smaller = Log(key, server.vkey, entries[:299])
         p.get = smaller.get
         r = audit(server.vkey, p.url, "--state", state, expect=20, reason="inconsistent", what="a smaller tree alone")
-        t.check("does not show that they are of one history" in r["message"] and r["evidence"] is None,
+        t.check("has no tiles any more: it went back, or forked" in r["message"] and r["evidence"] is None,
                 f"no proof, and no acquittal: {r}")
         # A mirror that is late has the tiles of both.
         p.get = lambda path: smaller.get(path) if smaller.get(path)[0] == 200 else whole.get(path)
@@ -348,6 +348,8 @@ def states(server, key, entries):
         t.check("an old checkpoint of the same history" in r["message"], f"it is told apart: {r}")
         p.lie = lambda path, answer: "break" if path not in smaller.files else None
         audit(server.vkey, p.url, "--state", state, expect=30, reason="network", what="a smaller tree, and a bad line")
+        p.lie = lambda path, answer: (500, {}, b"") if path not in smaller.files else None
+        audit(server.vkey, p.url, "--state", state, expect=32, what="a smaller tree, and a bad server")
         p.lie = None
         with open(file) as f:
             t.check(f.read() == good, "a rollback is not remembered")
@@ -379,11 +381,12 @@ def forks(server, key, entries):
                 p.get = lambda path: honest.get(path) if honest.get(path)[0] == 200 else longer.get(path)
             before = open(path).read()
             r = audit(server.vkey, p.url, "--state", path, "--search", "0", "--evidence", evidence,
-                      expect=20, reason="inconsistent", what=f"fork {n}")
+                      expect=21 if then is honest else 20, what=f"fork {n}")
             t.check(open(path).read() == before, "a fork is not remembered")
             if then is honest:
-                # The tiles that both have are of one: no proof.
-                t.check(r["evidence"] is None and not os.path.exists(evidence), f"no proof: {r}")
+                # Those that both have are of one: no proof, and nobody is accused.
+                t.check(r["reason"] == "tile" and r["evidence"] is None and not os.path.exists(evidence),
+                        f"no proof: {r}")
                 continue
             t.check(r["reason"] == "inconsistent" and r["evidence"] == evidence and
                     result(r, "tree") == "not-reached", f"fork: {r}")

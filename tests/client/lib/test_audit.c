@@ -472,7 +472,7 @@ test_fork(void **state)
 }
 
 /* A head that is smaller than the one of the last audit: an old one, another
- * history's, one that the log does not connect, and one that nobody can ask
+ * history's, one that the log has no longer, and two that nobody can ask
  * about. */
 static void
 test_older(void **state)
@@ -489,8 +489,8 @@ test_older(void **state)
 	    {1, true, false, NULL, VERDICT_LOG_FORK, "inconsistent", true},
 	    {0, false, false, NULL, VERDICT_LOG_FORK, "inconsistent", false},
 	    {1, false, false, NULL, VERDICT_LOG_FORK, "inconsistent", false},
-	    {0, true, true, "/tile/1/002.p/77", VERDICT_LOG_FORK,
-		"inconsistent", false},
+	    {0, true, true, "/tile/1/002.p/77", VERDICT_LOG_BAD_DATA, "tile",
+		false},
 	    {0, true, false, "/tile/1/002.p/77", VERDICT_NETWORK, "network",
 		false},
 	};
