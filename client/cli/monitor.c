@@ -250,7 +250,7 @@ go_on(const struct monitoring *m, struct monitor *monitor, struct error *err)
 		if (ok)
 			notify_status(
 			    n, "last round: %s", verdict_code_name(code));
-		if (ok)
+		if (ok && !monitor_unfinished(monitor))
 			wait_for(m);
 	}
 	/* What nobody read is told by the next run. */
@@ -265,6 +265,20 @@ go_on(const struct monitoring *m, struct monitor *monitor, struct error *err)
 	return ok;
 }
 
+/* Until all is read. What one part found counts, whatever the next one finds. */
+static bool
+read_once(struct monitor *monitor, int *code, struct error *err)
+{
+	int one = VERDICT_ACCEPTED;
+
+	do {
+		if (!monitor_round(monitor, &one, err))
+			return false;
+		*code = monitor_worse(*code, one);
+	} while (monitor_unfinished(monitor) && !stopped);
+	return true;
+}
+
 static int
 run(struct cli_args *a, struct error *err)
 {
@@ -275,7 +289,7 @@ run(struct cli_args *a, struct error *err)
 	    (monitor = monitor_open(&m.o, err)) != NULL;
 
 	if (ok && m.once)
-		ok = monitor_round(monitor, &code, err);
+		ok = read_once(monitor, &code, err);
 	else if (ok)
 		ok = go_on(&m, monitor, err);
 	monitor_close(monitor);

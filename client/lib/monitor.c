@@ -13,6 +13,7 @@
 #include "io/file.h"
 
 #define NS_PER_S UINT64_C(1000000000)
+#define SHARE_S	 5 /* of a round, for one of several logs */
 
 uint64_t
 monitor_now(const struct monitor *m)
@@ -28,14 +29,19 @@ monitor_stops(const struct monitor *m)
 	return m->o.stop && m->o.stop(m->o.arg);
 }
 
+int
+monitor_worse(int a, int b)
+{
+	/* Of what is wrong with a log, the worst is the smallest. */
+	if (a / 10 == 2 && b / 10 == 2)
+		return b < a ? b : a;
+	return verdict_worse(a, b);
+}
+
 void
 monitor_counts(struct monitor *m, int code)
 {
-	/* Of what is wrong with a log, the worst is the smallest. */
-	if (m->code / 10 == 2 && code / 10 == 2)
-		m->code = code < m->code ? code : m->code;
-	else
-		m->code = verdict_worse(m->code, code);
+	m->code = monitor_worse(m->code, code);
 }
 
 void
@@ -251,6 +257,9 @@ visit(struct monitor *m, struct watched *w, struct error *err)
 	bool current;
 
 	m->code = VERDICT_ACCEPTED;
+	w->cut = false;
+	w->until =
+	    m->o.log_count > 1 ? clock_monotonic_ns() + SHARE_S * NS_PER_S : 0;
 	if (!monitor_head(m, w, &current, err) ||
 	    (current && !monitor_compare(m, w, err)) ||
 	    (current && !monitor_entries(m, w, err)) || !check_age(m, w, err) ||
@@ -273,6 +282,15 @@ monitor_tidy(struct monitor *m, struct error *err)
 		if (!m->logs[i].settled && m->logs[i].journal < after)
 			after = m->logs[i].journal;
 	return journal_compact(m->journal, after, m->opened_at, err);
+}
+
+bool
+monitor_unfinished(const struct monitor *m)
+{
+	for (size_t i = 0; i < m->o.log_count; i++)
+		if (m->logs[i].cut)
+			return true;
+	return false;
 }
 
 bool

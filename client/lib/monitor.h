@@ -83,4 +83,11 @@ void monitor_close(struct monitor *m);
  */
 bool monitor_round(struct monitor *m, int *code, struct error *err) MUST_USE;
 
+/* monitor_worse is the code of two rounds: the smaller of 2x, else the worse. */
+int monitor_worse(int a, int b);
+
+/* monitor_unfinished tells whether the last round left entries of a log for the
+ * next one, so that the other logs have their turn: that should begin now. */
+bool monitor_unfinished(const struct monitor *m) MUST_USE;
+
 #endif

@@ -7,6 +7,7 @@
 #include "core/model/dsse.h"
 #include "core/model/entry.h"
 #include "core/tlog/entries.h"
+#include "io/clock.h"
 
 #define CHUNK	    1024       /* entries between two writes of the state */
 #define PAYLOAD_MAX (1u << 20) /* bytes; a log keeps no larger ones */
@@ -16,9 +17,10 @@
 struct scan {
 	struct monitor *m;
 	struct watched *w;
-	bool reads; /* every statement */
-	bool late;  /* only what could not be said before */
-	bool found; /* the statement of a late one was there, and right */
+	bool reads;    /* every statement */
+	bool late;     /* only what could not be said before */
+	bool progress; /* something was read */
+	bool found;    /* the statement of a late one was there, and right */
 	struct error local; /* of ours, not of the log */
 };
 
@@ -304,6 +306,16 @@ look(struct scan *s, uint64_t index, struct bytes leaf, struct error *err)
 	return true;
 }
 
+/* A log that is slow, or has very many, does not keep the others waiting. */
+static bool
+must_wait(struct scan *s)
+{
+	if (!s->late && s->progress && s->w->until > 0 &&
+	    clock_monotonic_ns() >= s->w->until)
+		s->w->cut = true;
+	return s->w->cut;
+}
+
 static bool
 run(void *arg, unsigned worker, const struct tiles_run *r, struct error *err)
 {
@@ -313,7 +325,7 @@ run(void *arg, unsigned worker, const struct tiles_run *r, struct error *err)
 
 	(void)worker;
 	for (unsigned i = 0; i < r->count; i++) {
-		if (monitor_stops(s->m))
+		if (monitor_stops(s->m) || must_wait(s))
 			return error_reason(
 			    err, ERR_UNAVAILABLE, "cancelled", "stopped");
 		if (!entries_next(&rest, &leaf, err) ||
@@ -323,6 +335,7 @@ run(void *arg, unsigned worker, const struct tiles_run *r, struct error *err)
 			continue;
 		s->w->next = r->first + i + 1;
 		s->w->dirty = true;
+		s->progress = true;
 	}
 	return true;
 }
@@ -454,7 +467,7 @@ read_new(struct monitor *m, struct watched *w, bool *whole, struct error *err)
 			return true;
 		if (!ok)
 			return bad_bundle(m, w, &why, err);
-	} while (w->next < w->size && !monitor_stops(m));
+	} while (w->next < w->size && !monitor_stops(m) && !must_wait(&s));
 	*whole = w->next == w->size;
 	return true;
 }

@@ -30,6 +30,8 @@ struct watched {
 	struct tiles *tiles;
 	struct log_client *client; /* for envelopes; NULL: not open */
 	unsigned asked;		   /* what it was asked since */
+	uint64_t until;		   /* others wait; monotonic, 0: nobody does */
+	bool cut; /* they did: the rest of the entries comes next time */
 	uint64_t seen_ns; /* as `seen`, or since the start, if that is later */
 	/* From here on it is in state.json. */
 	bool has_head;
@@ -82,8 +84,7 @@ struct monitor {
 uint64_t monitor_now(const struct monitor *m);
 bool monitor_stops(const struct monitor *m);
 
-/* monitor_counts takes a code into that of the round: the smallest of 2x, else
- * the worse one. */
+/* monitor_counts takes a code into that of the round, by monitor_worse. */
 void monitor_counts(struct monitor *m, int code);
 
 /* monitor_trouble tells a person, and takes the failure's code into the round's.

@@ -685,6 +685,40 @@ def test_two_logs():
         t.check(p.returncode == 16 and "another key" in p.stderr, f"{p}")
 
 
+def test_slow_log():
+    """One log takes long for each statement: another one's event does not wait for all of them."""
+    with Scene() as a:
+        second = t.Server()
+        out = subprocess.run([t.MTLOGD, "init", "--dir", second.dir, "--origin", "second.example"],
+                             check=True, capture_output=True, text=True, timeout=60).stdout
+        second.vkey = t.Vkey(out)
+        second.start()
+        a.servers.append(second)
+        for _ in range(30):
+            a.submit()
+        a.submit(log=second)
+        a.proxy.lie = lambda path: time.sleep(0.4) if "/envelopes/" in path else None
+        both = ("--log", second.vkey.text, "--url", f"http://127.0.0.1:{second.port}")
+        logs = [e["log"] for e in a.once(*both, expect=22)]
+        t.check(logs.count(t.ORIGIN) == 30 and logs.count("second.example") == 1, f"all of them, once: {logs}")
+        t.check(logs.index("second.example") < 25, f"and not the other one last: {logs}")
+        # The same while it goes on: no interval is waited for between the parts.
+        a.submit(log=second)
+        for _ in range(25):
+            a.submit()
+        p = subprocess.Popen(a.command("--json", "--interval", "3600", *both), stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, text=True)
+        logs = []
+        timer = threading.Timer(60, p.kill)
+        timer.start()
+        while len(logs) < 26 and (line := p.stdout.readline()):
+            logs.append(event(line)["log"])
+        timer.cancel()
+        p.terminate()
+        p.communicate(timeout=20)
+        t.check(logs.count(t.ORIGIN) == 25 and logs.index("second.example") < 20, f"{logs}")
+
+
 def script(s, name, text):
     path = s.at(name)
     with open(path, "w") as f:
@@ -965,7 +999,7 @@ def main():
     tests = [test_entries, test_new_only, test_models, test_envelope, test_late, test_fork,
              test_fork_smaller, test_rollback, test_bad_data, test_failures, test_stalled, test_cosigned,
              test_compare, test_compare_larger, test_broken_state,
-             test_two_logs, test_hook, test_files,
+             test_two_logs, test_slow_log, test_hook, test_files,
              test_daemon, test_pinned, test_unheard, test_unread, test_killed]
     for f in tests:
         if len(sys.argv) > 1 and f.__name__[5:] not in sys.argv[1:]:

@@ -104,10 +104,10 @@ parties_close(struct parties *p)
 struct certificate_wish {
 	enum party subject, issuer;
 	bool ca;
-	bool leaves_only;     /* a CA with a path length of 0 */
 	const char *name;     /* "email:…"; NULL: none */
 	const char *usage;    /* extended; NULL: none */
 	uint64_t from, until; /* POSIX seconds */
+	bool leaves_only;     /* a CA with a path length of 0 */
 };
 
 static inline void
