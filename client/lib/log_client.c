@@ -56,6 +56,18 @@ log_client_close(struct log_client *c)
 	free(c);
 }
 
+void
+log_client_renew(struct log_client *c, unsigned timeout_ms)
+{
+	c->deadline = clock_monotonic_ns() + timeout_ms * NS_PER_MS;
+}
+
+void
+log_client_cancel(struct log_client *c)
+{
+	http_cancel(c->http);
+}
+
 const char *
 log_client_url(const struct log_client *c)
 {

@@ -21,6 +21,14 @@ struct log_client;
 struct log_client *log_client_open(const char *url, const char *token,
     unsigned timeout_ms, struct error *err) MUST_USE;
 void log_client_close(struct log_client *c);
+
+/* log_client_renew: the time of the calls that follow begins now. */
+void log_client_renew(struct log_client *c, unsigned timeout_ms);
+
+/* log_client_cancel ends the call under way, and those that follow, as if there
+ * was no answer. Any thread may call it. */
+void log_client_cancel(struct log_client *c);
+
 const char *log_client_url(const struct log_client *c);
 
 /* log_client_get appends the body of a 200 to `out`; 404 is ERR_NOTFOUND.

@@ -21,13 +21,16 @@
 #define WAIT_MS	   250 /* where a busy server does not say how long */
 #define BREAKS_MAX 2   /* connections that may break in one request */
 #define MS_PER_SEC 1000
+#define PIECE_MS   100 /* of a wait, between two looks at `cancelled` */
 
 struct tile_fetch {
 	struct tile_source source;
 	char *url, *cache;
 	unsigned timeout_ms;
-	atomic_uint temporaries;	       /* names of them, one each */
-	struct http *http[TILE_FETCH_WORKERS]; /* opened when first used */
+	atomic_uint temporaries; /* names of them, one each */
+	atomic_bool cancelled;
+	_Atomic(struct http *) http[TILE_FETCH_WORKERS]; /* opened when first
+							    used */
 };
 
 struct tile_fetch *
@@ -63,10 +66,23 @@ tile_fetch_close(struct tile_fetch *f)
 	if (!f)
 		return;
 	for (size_t i = 0; i < TILE_FETCH_WORKERS; i++)
-		http_close(f->http[i]);
+		http_close(atomic_load(&f->http[i]));
 	free(f->url);
 	free(f->cache);
 	free(f);
+}
+
+void
+tile_fetch_cancel(struct tile_fetch *f)
+{
+	/* Whoever opens one afterwards looks at this. */
+	atomic_store(&f->cancelled, true);
+	for (size_t i = 0; i < TILE_FETCH_WORKERS; i++) {
+		struct http *http = atomic_load(&f->http[i]);
+
+		if (http)
+			http_cancel(http);
+	}
 }
 
 /* --- the network --- */
@@ -95,16 +111,17 @@ tile_fetch_answered(
 
 /* Waits as long as the server says, if there is that much time. */
 static bool
-wait_for(uint64_t deadline, unsigned seconds)
+wait_for(const struct tile_fetch *f, uint64_t deadline, unsigned seconds)
 {
+	const struct timespec piece = {0, PIECE_MS * (long)NS_PER_MS};
 	unsigned ms = seconds ? seconds * MS_PER_SEC : WAIT_MS;
-	struct timespec t = {
-	    ms / MS_PER_SEC, (long)((ms % MS_PER_SEC) * NS_PER_MS)};
+	uint64_t end = clock_monotonic_ns() + ms * NS_PER_MS;
 
-	if (clock_monotonic_ns() + ms * NS_PER_MS >= deadline)
+	if (end >= deadline)
 		return false;
-	(void)nanosleep(&t, NULL);
-	return true;
+	while (!atomic_load(&f->cancelled) && clock_monotonic_ns() < end)
+		(void)nanosleep(&piece, NULL);
+	return !atomic_load(&f->cancelled);
 }
 
 /* Busy, or a connection that broke: an audit takes hours, and a proxy's restart
@@ -145,9 +162,11 @@ ask(struct tile_fetch *f, struct http *http, const char *path, struct buf *out,
 		why = (struct error){0};
 		http_limit(http, left);
 		ok = http_get(http, url, &a, &why);
-	} while (
-	    again(ok, &a, &why, &breaks) && wait_for(deadline, a.retry_after));
-	if (!ok && why.code == ERR_LIMIT)
+	} while (again(ok, &a, &why, &breaks) &&
+	    wait_for(f, deadline, a.retry_after));
+	if (!ok && atomic_load(&f->cancelled))
+		why.reason = "cancelled";
+	else if (!ok && why.code == ERR_LIMIT)
 		why.reason = "server-error";
 	if (!ok)
 		*err = why;
@@ -171,16 +190,26 @@ bool
 tile_fetch_get(struct tile_fetch *f, unsigned worker, const char *path,
     struct buf *out, struct error *err)
 {
+	struct http *http;
+
 	if (f->source.get)
 		return f->source.get(f->source.arg, worker, path, out, err);
 	if (worker >= TILE_FETCH_WORKERS)
 		return error_set(err, ERR_INTERNAL, "too many workers");
-	if (!f->http[worker]) {
-		f->http[worker] = http_open(f->timeout_ms, err);
-		if (f->http[worker] && !is_loopback(f->url))
-			http_compressed(f->http[worker]);
+	http = atomic_load(&f->http[worker]);
+	if (!http) {
+		http = http_open(f->timeout_ms, err);
+		if (!http)
+			return false;
+		if (!is_loopback(f->url))
+			http_compressed(http);
+		atomic_store(&f->http[worker], http);
 	}
-	return f->http[worker] && ask(f, f->http[worker], path, out, err);
+	/* After the handle is where tile_fetch_cancel finds it. */
+	if (atomic_load(&f->cancelled))
+		return error_reason(
+		    err, ERR_UNAVAILABLE, "cancelled", "stopped");
+	return ask(f, http, path, out, err);
 }
 
 /* What a portal, a broken proxy or an empty file says is no word of the log. */

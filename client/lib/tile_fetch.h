@@ -41,6 +41,10 @@ struct tile_fetch *tile_fetch_open(
     const struct tile_fetch_options *o, struct error *err) MUST_USE;
 void tile_fetch_close(struct tile_fetch *f);
 
+/* tile_fetch_cancel ends what is being fetched, and all that follows, with
+ * ERR_UNAVAILABLE "cancelled". Any thread may call it. */
+void tile_fetch_cancel(struct tile_fetch *f);
+
 /*
  * tile_fetch_get appends what the server has at `path`. Asks again while it is
  * busy (429, 503: as long as Retry-After says) and there is time. ERR_NOTFOUND
