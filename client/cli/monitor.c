@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +9,6 @@
 #include "client/cli/verbs.h"
 #include "client/lib/monitor.h"
 #include "client/lib/policy_flags.h"
-#include "io/clock.h"
 #include "io/notify.h"
 
 #define INTERVAL_S   30
@@ -22,7 +19,6 @@
 #define STALLED_MAX  (366u * 86400)
 #define HOOK_S	     30
 #define HOOK_MAX     3600
-#define NS_PER_MS    UINT64_C(1000000)
 #define MS_PER_S     1000
 
 static const struct cli_option options[] = {
@@ -49,20 +45,14 @@ static const struct cli_option options[] = {
     {0},
 };
 
-/* Set by SIGTERM and SIGINT, read between two steps; the pipe ends a wait,
- * also one that begins after the signal. */
+/* Set by SIGTERM and SIGINT, looked at several times a second. */
 static volatile sig_atomic_t stopped;
-static int wake[2] = {-1, -1};
 
 static void
 on_stop(int number)
 {
-	int saved = errno;
-
 	(void)number;
 	stopped = 1;
-	(void)!write(wake[1], "", 1);
-	errno = saved;
 }
 
 static bool
@@ -78,18 +68,21 @@ catch_signals(struct error *err)
 	struct sigaction a = {.sa_handler = on_stop};
 
 	(void)sigemptyset(&a.sa_mask);
-	return (pipe2(wake, O_CLOEXEC | O_NONBLOCK) == 0 &&
-		   sigaction(SIGTERM, &a, NULL) == 0 &&
+	return (sigaction(SIGTERM, &a, NULL) == 0 &&
 		   sigaction(SIGINT, &a, NULL) == 0) ||
 	    error_set(err, ERR_INTERNAL, "cannot catch signals: %m");
 }
 
+/* A pipe that nobody reads must not hold up what is watched for. */
 static void
 trouble(void *arg, const char *log, const struct error *err)
 {
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
 	(void)arg;
-	(void)fprintf(stderr, "mtlog monitor: %s%s%s\n", log ? log : "",
-	    log ? ": " : "", err->text);
+	if (poll(&p, 1, 0) == 1)
+		(void)fprintf(stderr, "mtlog monitor: %s%s%s\n", log ? log : "",
+		    log ? ": " : "", err->text);
 }
 
 struct monitoring {
@@ -99,6 +92,7 @@ struct monitoring {
 	struct policy *policy;
 	uint64_t interval;
 	bool once;
+	struct notify *notify;
 };
 
 static size_t
@@ -219,64 +213,27 @@ read_options(struct cli_args *a, struct monitoring *m, struct error *err)
 }
 
 static void
-wait_for(const struct monitoring *m)
+tell_round(void *arg, int code)
 {
-	uint64_t end =
-	    clock_monotonic_ns() + m->interval * MS_PER_S * NS_PER_MS;
+	const struct monitoring *m = arg;
 
-	while (!stopped) {
-		struct pollfd p = {.fd = wake[0], .events = POLLIN};
-		uint64_t now = clock_monotonic_ns();
-
-		if (now >= end)
-			return;
-		(void)poll(&p, 1, (int)((end - now) / NS_PER_MS) + 1);
-	}
+	notify_status(m->notify, "last round: %s", verdict_code_name(code));
 }
 
 /* Until it is stopped: a log that fails today may answer tomorrow. */
 static bool
-go_on(const struct monitoring *m, struct monitor *monitor, struct error *err)
+go_on(struct monitoring *m, struct monitor *monitor, struct error *err)
 {
-	struct notify *n = notify_open(err);
-	bool ok = true;
-	int code;
+	bool ok;
 
-	if (!n)
+	m->notify = notify_open(err);
+	if (!m->notify)
 		return false;
-	notify_send(n, "READY=1");
-	while (ok && !stopped) {
-		ok = monitor_round(monitor, &code, err);
-		if (ok)
-			notify_status(
-			    n, "last round: %s", verdict_code_name(code));
-		if (ok && !monitor_unfinished(monitor))
-			wait_for(m);
-	}
-	/* What nobody read is told by the next run. */
-	if (!ok && stopped &&
-	    strcmp(error_reason_name(err), "cancelled") == 0) {
-		trouble(NULL, NULL, err);
-		*err = (struct error){0};
-		ok = true;
-	}
-	notify_send(n, "STOPPING=1");
-	notify_close(n);
+	notify_send(m->notify, "READY=1");
+	ok = monitor_follow(monitor, (unsigned)m->interval, tell_round, err);
+	notify_send(m->notify, "STOPPING=1");
+	notify_close(m->notify);
 	return ok;
-}
-
-/* Until all is read. What one part found counts, whatever the next one finds. */
-static bool
-read_once(struct monitor *monitor, int *code, struct error *err)
-{
-	int one = VERDICT_ACCEPTED;
-
-	do {
-		if (!monitor_round(monitor, &one, err))
-			return false;
-		*code = monitor_worse(*code, one);
-	} while (monitor_unfinished(monitor) && !stopped);
-	return true;
 }
 
 static int
@@ -285,11 +242,13 @@ run(struct cli_args *a, struct error *err)
 	struct monitoring m = {0};
 	struct monitor *monitor = NULL;
 	int code = VERDICT_ACCEPTED;
-	bool ok = read_options(a, &m, err) && catch_signals(err) &&
-	    (monitor = monitor_open(&m.o, err)) != NULL;
+	bool ok = read_options(a, &m, err) && catch_signals(err);
+
+	m.o.arg = &m;
+	ok = ok && (monitor = monitor_open(&m.o, err)) != NULL;
 
 	if (ok && m.once)
-		ok = read_once(monitor, &code, err);
+		ok = monitor_round(monitor, &code, err);
 	else if (ok)
 		ok = go_on(&m, monitor, err);
 	monitor_close(monitor);

@@ -378,6 +378,19 @@ known(const struct journal *j, const struct hash *id)
 	return false;
 }
 
+static size_t
+kept_pending(const struct journal *j, enum journal_sink sink)
+{
+	size_t n = 0;
+
+	if ((j->sinks & 1u << sink) == 0)
+		return 0;
+	for (size_t i = j->count; i > 0 && j->events[i - 1].seq > j->done[sink];
+	     i--)
+		n += j->events[i - 1].kept;
+	return n;
+}
+
 bool
 journal_add(struct journal *j, const struct hash *id, struct bytes json,
     bool kept, struct error *err)
@@ -390,12 +403,12 @@ journal_add(struct journal *j, const struct hash *id, struct bytes json,
 	if (json.len > JOURNAL_EVENT_MAX ||
 	    (json.len > 0 && memchr(json.ptr, '\n', json.len)))
 		return error_set(err, ERR_LIMIT, "no event of one line");
-	for (unsigned i = 0; i < JOURNAL_SINKS; i++)
-		if (journal_pending(j, i) >=
-		    JOURNAL_PENDING + (kept ? JOURNAL_ROOM : 0))
+	for (unsigned i = 0; kept && i < JOURNAL_SINKS; i++)
+		if (kept_pending(j, i) >= JOURNAL_ROOM)
 			return error_reason(err, ERR_LIMIT, "too-many-files",
-			    "%d events wait to be told; no more are taken in",
-			    JOURNAL_PENDING);
+			    "%d events about the log itself wait to be told; "
+			    "no more are taken in",
+			    JOURNAL_ROOM);
 	put_event(&s, json, &text);
 	return append_line(j, &text, err) && store(j, &s, json, err);
 }
@@ -489,6 +502,15 @@ journal_pending(const struct journal *j, enum journal_sink sink)
 	return n;
 }
 
+bool
+journal_full(const struct journal *j)
+{
+	for (unsigned i = 0; i < JOURNAL_SINKS; i++)
+		if (journal_pending(j, i) >= JOURNAL_PENDING)
+			return true;
+	return false;
+}
+
 /* --- forgetting --- */
 
 static bool
@@ -502,7 +524,7 @@ told(const struct journal *j, uint64_t seq)
 
 /* Takes the events that are not needed out of memory. */
 static void
-thin(struct journal *j, uint64_t after, uint64_t up_to)
+thin(struct journal *j, const struct journal_stay *stay)
 {
 	size_t n = 0, kept = 0;
 
@@ -510,7 +532,8 @@ thin(struct journal *j, uint64_t after, uint64_t up_to)
 		kept += j->events[i].kept;
 	for (size_t i = 0; i < j->count; i++) {
 		struct stored *e = &j->events[i];
-		bool wanted = e->seq > after && e->seq <= up_to;
+		bool wanted = e->seq > stay->above ||
+		    (e->seq > stay->after && e->seq <= stay->up_to);
 		bool keep = wanted || i + JOURNAL_KEPT >= j->count ||
 		    !told(j, e->seq) || (e->kept && kept <= KEPT_MAX);
 
@@ -556,7 +579,7 @@ put_all(struct journal *j, struct buf *out)
 
 bool
 journal_compact(
-    struct journal *j, uint64_t after, uint64_t up_to, struct error *err)
+    struct journal *j, const struct journal_stay *stay, struct error *err)
 {
 	AUTO(buf) all = BUF_INIT(FILE_MAX);
 	int fd;
@@ -566,7 +589,7 @@ journal_compact(
 		    err, ERR_IO, "%s could not be written before", j->path);
 	if (j->end < (off_t)JOURNAL_COMPACT)
 		return true;
-	thin(j, after, up_to);
+	thin(j, stay);
 	put_all(j, &all);
 	if (!buf_ok(&all, err) || !hasher_ok(&j->hasher, err) ||
 	    !file_write(j->path, buf_bytes(&all), 0600, err))

@@ -7,8 +7,8 @@
 
 #define JOURNAL_EVENT_MAX (64u * 1024) /* bytes of an event's JSON */
 #define JOURNAL_KEPT	  100	       /* newest events, for the feed */
-#define JOURNAL_PENDING	  10000	       /* more are not taken in */
-#define JOURNAL_ROOM	  1000	       /* but for so many `kept` ones */
+#define JOURNAL_PENDING	  10000	       /* it is full */
+#define JOURNAL_ROOM	  1000	       /* `kept` ones; more are not taken in */
 #define JOURNAL_COMPACT	  (1u << 20)   /* bytes from which it is worth it */
 
 /*
@@ -55,9 +55,8 @@ void journal_close(struct journal *j);
 /*
  * journal_add takes an event in; not if its id is there already. Durable with
  * journal_sync. `kept` ones are remembered for good (the newest thousand), so
- * that they are not told again; others until journal_compact. ERR_LIMIT: there
- * are JOURNAL_PENDING that were not told yet (JOURNAL_ROOM more are no obstacle
- * to a `kept` one), or it is too long.
+ * that they are not told again; others until journal_compact. ERR_LIMIT: it is
+ * too long, or kept, and JOURNAL_ROOM such were not told yet.
  */
 bool journal_add(struct journal *j, const struct hash *id, struct bytes json,
     bool kept, struct error *err) MUST_USE;
@@ -83,12 +82,22 @@ bool journal_at(struct journal *j, size_t back, struct journal_event *out);
 uint64_t journal_last(const struct journal *j);
 uint64_t journal_pending(const struct journal *j, enum journal_sink sink);
 
+/* journal_full: JOURNAL_PENDING or more wait to be told to one of the sinks.
+ * What can be found again later is better not added; what a log does wrong has
+ * room of its own. */
+bool journal_full(const struct journal *j);
+
 /*
  * journal_compact rewrites a long file without what is not needed. From then on
  * the ids of those may come again as new ones, so it is for when the monitor's
- * own state is durable. Events with numbers in (after, up_to] stay in any case.
+ * own state is durable. Those of `stay` do in any case: numbers in (after,
+ * up_to], and above `above`.
  */
-bool journal_compact(struct journal *j, uint64_t after, uint64_t up_to,
+struct journal_stay {
+	uint64_t after, up_to, above;
+};
+
+bool journal_compact(struct journal *j, const struct journal_stay *stay,
     struct error *err) MUST_USE;
 
 #endif

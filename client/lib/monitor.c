@@ -13,7 +13,6 @@
 #include "io/file.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-#define SHARE_S	 5 /* of a round, for one of several logs */
 
 uint64_t
 monitor_now(const struct monitor *m)
@@ -26,30 +25,56 @@ monitor_now(const struct monitor *m)
 bool
 monitor_stops(const struct monitor *m)
 {
-	return m->o.stop && m->o.stop(m->o.arg);
+	return atomic_load(&m->ending);
 }
 
-int
-monitor_worse(int a, int b)
+void
+monitor_lock(struct monitor *m)
+{
+	(void)pthread_mutex_lock(&m->lock);
+}
+
+void
+monitor_unlock(struct monitor *m)
+{
+	(void)pthread_mutex_unlock(&m->lock);
+}
+
+void
+monitor_counts(int *into, int code)
 {
 	/* Of what is wrong with a log, the worst is the smallest. */
-	if (a / 10 == 2 && b / 10 == 2)
-		return b < a ? b : a;
-	return verdict_worse(a, b);
+	if (*into / 10 == 2 && code / 10 == 2)
+		*into = code < *into ? code : *into;
+	else
+		*into = verdict_worse(*into, code);
 }
 
 void
-monitor_counts(struct monitor *m, int code)
+monitor_show(struct watched *w)
 {
-	m->code = monitor_worse(m->code, code);
+	w->shown = (struct watched_numbers){.size = w->size,
+	    .next = w->next,
+	    .seen = w->seen,
+	    .stalled = w->stalled,
+	    .reached = w->reached,
+	    .failures = w->failures,
+	    .opaque = w->opaque};
 }
 
 void
-monitor_trouble(struct monitor *m, const struct watched *w, struct error *err)
+monitor_trouble(struct monitor *m, struct watched *w, struct error *err)
 {
-	monitor_counts(m, (int)verdict_code_of(err));
-	if (m->o.trouble)
-		m->o.trouble(m->o.arg, w ? w->log->key.name : NULL, err);
+	int code = (int)verdict_code_of(err);
+
+	if (strcmp(error_reason_name(err), "cancelled") != 0) {
+		monitor_lock(m);
+		monitor_counts(w ? &w->code : &m->code, code);
+		if (m->o.trouble)
+			m->o.trouble(
+			    m->o.arg, w ? w->log->key.name : NULL, err);
+		monitor_unlock(m);
+	}
 	*err = (struct error){0};
 }
 
@@ -76,9 +101,9 @@ take_lock(struct monitor *m, struct error *err)
 
 	if (!path)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	m->lock = lock_take(path, 0, m->o.state, err);
+	m->folder_lock = lock_take(path, 0, m->o.state, err);
 	free(path);
-	return m->lock >= 0;
+	return m->folder_lock >= 0;
 }
 
 static bool
@@ -91,21 +116,40 @@ open_log(struct monitor *m, struct watched *w, const struct monitor_log *log,
 
 	w->log = log;
 	w->seen_ns = clock_monotonic_ns(); /* it is no younger */
-	if (!monitor_state_read(m, w, err))
+	if (!hasher_open(&w->hasher, err) ||
+	    !(w->verifier = key_verifier_open(err)) ||
+	    !monitor_state_read(m, w, err))
 		return false;
+	w->synced = m->opened_at;
+	monitor_show(w);
 	w->fetch = tile_fetch_open(&o, err);
 	if (!w->fetch)
 		return false;
 	w->tiles = tiles_open(w->fetch, err);
-	return w->tiles != NULL;
+	if (!w->tiles)
+		return false;
+	w->statements = statements_open(log, m->o.timeout_ms, err);
+	return w->statements != NULL;
+}
+
+/* Before anything is made or locked: they may be wrong. */
+static bool
+open_rules(struct monitor *m, struct error *err)
+{
+	m->logs = calloc(m->o.log_count, sizeof(*m->logs));
+	if (!m->logs)
+		return error_set(err, ERR_INTERNAL, "out of memory");
+	for (size_t i = 0; i < m->o.log_count; i++) {
+		m->logs[i].m = m;
+		if (!read_rules(m, &m->logs[i].watch, err))
+			return false;
+	}
+	return true;
 }
 
 static bool
 open_logs(struct monitor *m, struct error *err)
 {
-	m->logs = calloc(m->o.log_count, sizeof(*m->logs));
-	if (!m->logs)
-		return error_set(err, ERR_INTERNAL, "out of memory");
 	for (size_t i = 0; i < m->o.log_count; i++) {
 		for (size_t k = 0; k < i; k++)
 			if (bytes_equal(vkey_name(&m->o.logs[i].key),
@@ -155,6 +199,19 @@ options_valid(const struct monitor_options *o, struct error *err)
 		MONITOR_MAX_COMPARED);
 }
 
+static void
+init_threads(struct monitor *m)
+{
+	pthread_condattr_t monotonic;
+
+	(void)pthread_mutex_init(&m->lock, NULL);
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&m->news, &monotonic);
+	(void)pthread_cond_init(&m->moved, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
+}
+
 struct monitor *
 monitor_open(const struct monitor_options *o, struct error *err)
 {
@@ -165,11 +222,11 @@ monitor_open(const struct monitor_options *o, struct error *err)
 		return NULL;
 	}
 	m->o = *o;
-	m->lock = -1;
+	m->folder_lock = -1;
+	buf_init(&m->lines, (size_t)MONITOR_LINES * 2 * JOURNAL_EVENT_MAX);
+	init_threads(m);
 	if (options_valid(o, err) && hasher_open(&m->hasher, err) &&
-	    (m->verifier = key_verifier_open(err)) &&
-	    read_rules(m, &m->watch, err) && open_state(m, err) &&
-	    open_logs(m, err))
+	    open_rules(m, err) && open_state(m, err) && open_logs(m, err))
 		return m;
 	monitor_close(m);
 	return NULL;
@@ -183,14 +240,14 @@ monitor_close(struct monitor *m)
 	for (size_t i = 0; m->logs && i < m->o.log_count; i++)
 		monitor_state_release(&m->logs[i]);
 	free(m->logs);
-	for (size_t i = 0; i < MONITOR_MAX_COMPARED; i++)
-		tile_fetch_close(m->compared[i]);
 	journal_close(m->journal);
-	watch_release(&m->watch);
-	key_verifier_close(m->verifier);
+	buf_release(&m->lines);
 	hasher_release(&m->hasher);
-	if (m->lock >= 0)
-		(void)close(m->lock); /* lets the lock go */
+	(void)pthread_cond_destroy(&m->news);
+	(void)pthread_cond_destroy(&m->moved);
+	(void)pthread_mutex_destroy(&m->lock);
+	if (m->folder_lock >= 0)
+		(void)close(m->folder_lock); /* lets the lock go */
 	free(m);
 }
 
@@ -198,18 +255,18 @@ monitor_close(struct monitor *m)
 
 /* A file that cannot be read today: yesterday's rules go on. */
 static void
-reload_rules(struct monitor *m)
+reload_rules(struct monitor *m, struct watched *w)
 {
 	struct error why = {0};
 	struct watch fresh;
 
 	if (!read_rules(m, &fresh, &why)) {
 		(void)error_prefix(&why, "the old rules stay");
-		monitor_trouble(m, NULL, &why);
+		monitor_trouble(m, w, &why);
 		return;
 	}
-	watch_release(&m->watch);
-	m->watch = fresh;
+	watch_release(&w->watch);
+	w->watch = fresh;
 }
 
 /* Seconds without a new checkpoint. A clock that goes back makes nothing old, and
@@ -238,9 +295,9 @@ check_age(struct monitor *m, struct watched *w, struct error *err)
 	buf_put_u64(&about, w->size);
 	buf_put(&about, hash_bytes(&w->root));
 	buf_put_u64(&about, w->seen);
-	sha256(&m->hasher, buf_bytes(&about), &f.about);
+	sha256(&w->hasher, buf_bytes(&about), &f.about);
 	if (w->stalled > 0) {
-		monitor_counts(m, VERDICT_LOG_STALLED);
+		monitor_counts(&w->code, VERDICT_LOG_STALLED);
 		return true;
 	}
 	if (!monitor_event_finding(m, w, &f, err))
@@ -250,64 +307,44 @@ check_age(struct monitor *m, struct watched *w, struct error *err)
 	return monitor_state_write(w, err);
 }
 
-static bool
-visit(struct monitor *m, struct watched *w, struct error *err)
+bool
+monitor_visit(struct monitor *m, struct watched *w, struct error *err)
 {
-	int before = m->code;
 	bool current;
 
-	m->code = VERDICT_ACCEPTED;
+	w->code = VERDICT_ACCEPTED;
 	w->cut = false;
-	w->until =
-	    m->o.log_count > 1 ? clock_monotonic_ns() + SHARE_S * NS_PER_S : 0;
+	reload_rules(m, w);
 	if (!monitor_head(m, w, &current, err) ||
 	    (current && !monitor_compare(m, w, err)) ||
 	    (current && !monitor_entries(m, w, err)) || !check_age(m, w, err) ||
 	    (w->dirty && !monitor_state_write(w, err)))
 		return false;
-	if (m->code == VERDICT_ACCEPTED || m->code == VERDICT_WATCH_HIT)
+	if (w->code == VERDICT_ACCEPTED || w->code == VERDICT_WATCH_HIT)
 		w->reached = monitor_now(m);
 	else
 		w->failures++;
-	monitor_counts(m, before);
 	return true;
 }
 
 bool
 monitor_tidy(struct monitor *m, struct error *err)
 {
-	uint64_t after = m->opened_at;
+	struct journal_stay stay = {
+	    .after = m->opened_at, .up_to = m->opened_at, .above = UINT64_MAX};
+	bool ok;
 
-	for (size_t i = 0; i < m->o.log_count; i++)
-		if (!m->logs[i].settled && m->logs[i].journal < after)
-			after = m->logs[i].journal;
-	return journal_compact(m->journal, after, m->opened_at, err);
-}
+	monitor_lock(m);
+	for (size_t i = 0; i < m->o.log_count; i++) {
+		const struct watched *w = &m->logs[i];
 
-bool
-monitor_unfinished(const struct monitor *m)
-{
-	for (size_t i = 0; i < m->o.log_count; i++)
-		if (m->logs[i].cut)
-			return true;
-	return false;
-}
-
-bool
-monitor_round(struct monitor *m, int *code, struct error *err)
-{
-	m->code = VERDICT_ACCEPTED;
-	m->hook_failed = false;
-	reload_rules(m);
-	/* What an earlier run could not tell. */
-	if (!monitor_tell(m, err))
-		return false;
-	for (size_t i = 0; i < m->o.log_count && !monitor_stops(m); i++)
-		if (!visit(m, &m->logs[i], err))
-			return false;
-	if (!monitor_tell(m, err) || !monitor_feed(m, err) ||
-	    !monitor_metrics(m, err) || !monitor_tidy(m, err))
-		return false;
-	*code = m->code;
-	return true;
+		if (!w->settled && w->journal < stay.after)
+			stay.after = w->journal;
+		/* What this one found, state.json does not know yet. */
+		if (w->visited && w->synced < stay.above)
+			stay.above = w->synced;
+	}
+	ok = journal_compact(m->journal, &stay, err);
+	monitor_unlock(m);
+	return ok;
 }

@@ -29,7 +29,8 @@
  */
 struct monitor;
 
-/* A log to follow. `source` and `envelope` stand in for its server in tests. */
+/* A log to follow. `source` and `envelope` stand in for its server in tests;
+ * several statements are asked for at once. */
 struct monitor_log {
 	struct vkey key; /* its name is the origin */
 	const char *url;
@@ -58,13 +59,14 @@ struct monitor_options {
 	bool only_new;		    /* begin with what a log has now */
 	bool json;		    /* what is told on `output` */
 	int output;		    /* descriptor */
-	/* Called for what is no event but for a person to know: `log` is an
-	 * origin, or NULL. */
+	/* Called for what is no event but for a person to know, by one thread
+	 * at a time: `log` is an origin, or NULL. */
 	void (*trouble)(void *arg, const char *log, const struct error *err);
-	/* May be NULL; true ends a round early, between two steps. */
+	/* May be NULL; asked several times a second by the caller's thread:
+	 * true ends all, also what waits for a log or a reader. */
 	bool (*stop)(void *arg);
 	void *arg;
-	int64_t (*now)(void); /* NULL: the system's clock */
+	int64_t (*now)(void); /* NULL: the system's clock; any thread */
 };
 
 /* monitor_open: NULL with ERR_USAGE, also for the rules; ERR_UNAVAILABLE
@@ -75,7 +77,8 @@ struct monitor *monitor_open(const struct monitor_options *o, struct error *err)
 void monitor_close(struct monitor *m);
 
 /*
- * monitor_round asks each log once, takes in what is new, and tells it. `*code`
+ * monitor_round asks each log once, all at the same time, takes in what is new,
+ * and tells it. `*code`
  * is what to exit with (enum verdict_code): 0 nothing new; 20 a fork or a
  * rollback that the log will not explain, 21 what contradicts a checkpoint, 22
  * events, 23 stalled; else of what failed, the worst. False with `err`: it
@@ -83,11 +86,14 @@ void monitor_close(struct monitor *m);
  */
 bool monitor_round(struct monitor *m, int *code, struct error *err) MUST_USE;
 
-/* monitor_worse is the code of two rounds: the smaller of 2x, else the worse. */
-int monitor_worse(int a, int b);
-
-/* monitor_unfinished tells whether the last round left entries of a log for the
- * next one, so that the other logs have their turn: that should begin now. */
-bool monitor_unfinished(const struct monitor *m) MUST_USE;
+/*
+ * monitor_follow goes on until it is stopped. Each log is asked every `seconds`,
+ * whatever the others do, and after as much time (5 s at least) of reading
+ * entries its head is looked at before it is read on: a slow log delays nobody,
+ * not even what it shows itself. `round` (may be NULL) is called about once in
+ * that time with what there was. True once it was stopped; else as above.
+ */
+bool monitor_follow(struct monitor *m, unsigned seconds,
+    void (*round)(void *arg, int code), struct error *err) MUST_USE;
 
 #endif

@@ -26,22 +26,41 @@ is_url(const char *place)
 
 /* Where a witness, or another monitor, keeps what it saw of this log. */
 static bool
-path_of(struct monitor *m, const struct watched *w, char out[PATH_LEN],
-    struct error *err)
+path_of(struct watched *w, char out[PATH_LEN], struct error *err)
 {
 	AUTO(buf) hex = BUF_INIT(2 * HASH_LEN);
 	struct hash h;
 
-	sha256(&m->hasher, vkey_name(&w->log->key), &h);
+	sha256(&w->hasher, vkey_name(&w->log->key), &h);
 	hex_put(&hex, hash_bytes(&h));
 	(void)snprintf(out, PATH_LEN, "/%.*s/checkpoint", (int)hex.len,
 	    (const char *)hex.ptr);
-	return hasher_ok(&m->hasher, err);
+	return hasher_ok(&w->hasher, err);
+}
+
+/* Where the thread that ends all finds it. */
+static bool
+open_place(struct monitor *m, struct watched *w, size_t i,
+    const struct tile_fetch_options *o, struct error *err)
+{
+	struct tile_fetch *f;
+
+	if (w->compared[i])
+		return true;
+	f = tile_fetch_open(o, err);
+	if (!f)
+		return false;
+	monitor_lock(m);
+	w->compared[i] = f;
+	if (monitor_stops(m))
+		tile_fetch_cancel(f);
+	monitor_unlock(m);
+	return true;
 }
 
 /* An address that ends in /checkpoint is one; others are a witness's. */
 static bool
-fetch(struct monitor *m, const struct watched *w, size_t i, struct buf *out,
+fetch(struct monitor *m, struct watched *w, size_t i, struct buf *out,
     struct error *err)
 {
 	struct tile_fetch_options o = {.timeout_ms = m->o.timeout_ms};
@@ -54,18 +73,16 @@ fetch(struct monitor *m, const struct watched *w, size_t i, struct buf *out,
 
 	if (place.len >= sizeof(base))
 		return error_set(err, ERR_USAGE, "the address is too long");
-	if (!path_of(m, w, path, err))
+	if (!path_of(w, path, err))
 		return false;
 	(void)snprintf(base, sizeof(base), "%.*s",
 	    (int)(whole ? place.len - end.len : place.len),
 	    (const char *)place.ptr);
 	o.url = base;
-	if (!m->compared[i])
-		m->compared[i] = tile_fetch_open(&o, err);
-	if (!m->compared[i])
+	if (!open_place(m, w, i, &o, err))
 		return false;
 	if (tile_fetch_get(
-		m->compared[i], 0, whole ? "/checkpoint" : path, out, err))
+		w->compared[i], 0, whole ? "/checkpoint" : path, out, err))
 		return true;
 	if (err->code == ERR_NOTFOUND) {
 		err->code = ERR_UNAVAILABLE;
@@ -75,15 +92,15 @@ fetch(struct monitor *m, const struct watched *w, size_t i, struct buf *out,
 }
 
 static bool
-read_file(struct monitor *m, const struct watched *w, const char *place,
-    struct buf *out, struct error *err)
+read_file(
+    struct watched *w, const char *place, struct buf *out, struct error *err)
 {
 	char below[PATH_LEN], path[2 * PATH_LEN];
 	struct stat st;
 
 	if (stat(place, &st) != 0 || !S_ISDIR(st.st_mode))
 		return file_read(place, out, err);
-	if (!path_of(m, w, below, err))
+	if (!path_of(w, below, err))
 		return false;
 	(void)snprintf(path, sizeof(path), "%s%s", place, below);
 	return file_read(path, out, err);
@@ -113,7 +130,7 @@ behind(
 	    .shown = buf_bytes(&w->ahead),
 	};
 
-	sha256(&m->hasher, f.shown, &f.about);
+	sha256(&w->hasher, f.shown, &f.about);
 	return monitor_event_finding(m, w, &f, err);
 }
 
@@ -163,7 +180,7 @@ compare(struct monitor *m, struct watched *w, size_t i, struct error *err)
 	bool got;
 
 	got = is_url(place) ? fetch(m, w, i, &note, &why)
-			    : read_file(m, w, place, &note, &why);
+			    : read_file(w, place, &note, &why);
 	if (!got) {
 		(void)error_prefix(&why, "--compare %s", place);
 		monitor_trouble(m, w, &why);

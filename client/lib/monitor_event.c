@@ -103,15 +103,15 @@ hex(struct buf *out, const char *name, const struct hash *h)
 
 /* What makes an event the same one when it is found again. */
 static bool
-id_of(struct monitor *m, const struct watched *w, const char *kind,
-    struct bytes about, struct hash *out, struct error *err)
+id_of(struct watched *w, const char *kind, struct bytes about, struct hash *out,
+    struct error *err)
 {
 	AUTO(buf) all = BUF_INIT(65536);
 
 	buf_printf(&all, "mtlog-event/1\n%s\n%s\n", kind, w->log->key.name);
 	buf_put(&all, about);
-	sha256(&m->hasher, buf_bytes(&all), out);
-	return buf_ok(&all, err) && hasher_ok(&m->hasher, err);
+	sha256(&w->hasher, buf_bytes(&all), out);
+	return buf_ok(&all, err) && hasher_ok(&w->hasher, err);
 }
 
 static void
@@ -131,17 +131,50 @@ static bool
 add(struct monitor *m, struct watched *w, enum monitor_kind kind,
     const struct hash *id, struct buf *out, struct error *err)
 {
-	uint64_t before = journal_last(m->journal);
+	uint64_t before;
+	bool ok;
 
 	buf_put_u8(out, '}');
-	if (!buf_ok(out, err) ||
-	    !journal_add(m->journal, id, buf_bytes(out), kinds[kind].kept, err))
+	if (!buf_ok(out, err))
 		return false;
+	monitor_lock(m);
+	before = journal_last(m->journal);
+	ok = journal_add(m->journal, id, buf_bytes(out), kinds[kind].kept, err);
+	/* Durable at once: what is known of the log changes next. */
+	if (ok && kinds[kind].kept)
+		ok = journal_sync(m->journal, err);
 	w->events[kind] += journal_last(m->journal) - before;
-	return true;
+	monitor_news(m);
+	monitor_unlock(m);
+	return ok;
 }
 
 /* --- entries --- */
+
+/* Nobody tells what is in the journal, or not in this round. */
+static bool
+stuck(const struct monitor *m)
+{
+	return atomic_load(&m->ending) ||
+	    (m->hook_failed &&
+		journal_pending(m->journal, JOURNAL_HOOK) >= JOURNAL_PENDING);
+}
+
+bool
+monitor_event_room(
+    struct monitor *m, const struct watched *w, struct error *err)
+{
+	bool full, late = false;
+
+	monitor_lock(m);
+	while ((full = journal_full(m->journal)) && !late && !stuck(m))
+		late = !monitor_wait(m, &m->moved, w->until);
+	monitor_unlock(m);
+	return !full ||
+	    error_reason(err, ERR_LIMIT, "too-many-files",
+		"%d events wait to be told; no more are taken in",
+		JOURNAL_PENDING);
+}
 
 static const char *
 statement_word(const struct statement *s)
@@ -207,6 +240,10 @@ put_signer(struct buf *out, const struct monitor_hit *hit)
 {
 	const struct watch_entry *e = hit->entry;
 
+	if (!hit->known) {
+		buf_put_str(out, ",\"signer\":null");
+		return;
+	}
 	buf_put_str(out, ",\"signer\":{\"key\":\"");
 	hex_put(out, hash_bytes(&e->key));
 	buf_printf(out,
@@ -233,13 +270,24 @@ digest_word(enum digest_algorithm a)
 }
 
 static void
-entry_sentence(
-    const struct monitor_hit *hit, struct bytes rule, struct buf *out)
+put_digest(struct buf *out, const struct monitor_hit *hit)
+{
+	if (!hit->known) {
+		buf_put_str(out, ",\"digest\":null");
+		return;
+	}
+	buf_printf(out, ",\"digest\":\"%s:", digest_word(hit->algorithm));
+	hex_put(out, hit->entry->digest);
+	buf_put_u8(out, '"');
+}
+
+/* What it says, and who. */
+static void
+put_content(const struct monitor_hit *hit, struct buf *out)
 {
 	const struct watch_entry *e = hit->entry;
 	const struct statement *s = e->statement;
 
-	buf_printf(out, "entry %llu: ", (unsigned long long)hit->index);
 	if (s && s->subject_count > 0) {
 		buf_printf(out, "%s of ", statement_word(s));
 		put_shown(out, s->subjects[0].name);
@@ -262,6 +310,19 @@ entry_sentence(
 	}
 	if (!e->signature_valid)
 		buf_put_str(out, ", whose signature is WRONG");
+}
+
+static void
+entry_sentence(
+    const struct monitor_hit *hit, struct bytes rule, struct buf *out)
+{
+	buf_printf(out, "entry %llu: ", (unsigned long long)hit->index);
+	if (hit->known)
+		put_content(hit, out);
+	else
+		buf_put_str(out,
+		    "of a kind that this program does not know: whose it is, "
+		    "and what it says, was not checked");
 	buf_put_str(out, "; rule: ");
 	put_shown(out, rule);
 }
@@ -280,7 +341,7 @@ monitor_event_entry(struct monitor *m, struct watched *w,
 	buf_printf(&about, "%llu\n", (unsigned long long)hit->index);
 	buf_put(&about, buf_bytes(&rule));
 	if (!buf_ok(&rule, err) ||
-	    !id_of(m, w, "entry", buf_bytes(&about), &id, err))
+	    !id_of(w, "entry", buf_bytes(&about), &id, err))
 		return false;
 	entry_sentence(hit, buf_bytes(&rule), &sentence);
 	begin(m, w, MONITOR_ENTRY, &id, &out);
@@ -288,9 +349,7 @@ monitor_event_entry(struct monitor *m, struct watched *w,
 	number(&out, "index", hit->index);
 	whole(&out, "rule", buf_bytes(&rule));
 	put_signer(&out, hit);
-	buf_printf(&out, ",\"digest\":\"%s:", digest_word(hit->algorithm));
-	hex_put(&out, hit->entry->digest);
-	buf_put_u8(&out, '"');
+	put_digest(&out, hit);
 	word(&out, "envelope", hit->envelope);
 	put_statement(&out, hit->entry);
 	number(&out, "size", w->size);
@@ -310,7 +369,7 @@ monitor_event_finding(struct monitor *m, struct watched *w,
 	struct error why = {0};
 	struct hash id;
 
-	if (!id_of(m, w, kinds[f->kind].name, hash_bytes(&f->about), &id, err))
+	if (!id_of(w, kinds[f->kind].name, hash_bytes(&f->about), &id, err))
 		return false;
 	begin(m, w, f->kind, &id, &out);
 	whole(&out, "message", bytes_str(f->message));
@@ -328,16 +387,14 @@ monitor_event_finding(struct monitor *m, struct watched *w,
 	    w->note.len <= NOTE_CUT ? buf_bytes(&w->note) : (struct bytes){0});
 	whole(&out, "shown",
 	    f->shown.len <= NOTE_CUT ? f->shown : (struct bytes){0});
-	monitor_counts(m, code);
-	if (!add(m, w, f->kind, &id, &out, &why)) {
-		if (why.code != ERR_LIMIT)
-			return error_set(err, why.code, "%s", why.text);
-		/* Nobody was told of very many: the code tells of this one. */
-		monitor_trouble(m, w, &why);
+	monitor_counts(&w->code, code);
+	if (add(m, w, f->kind, &id, &out, &why))
 		return true;
-	}
-	/* Durable at once: what is known of the log changes next. */
-	return journal_sync(m->journal, err);
+	if (why.code != ERR_LIMIT)
+		return error_set(err, why.code, "%s", why.text);
+	/* Nobody was told of very many: the code tells of this one. */
+	monitor_trouble(m, w, &why);
+	return true;
 }
 
 /* --- telling --- */

@@ -31,7 +31,13 @@ struct monitor_hit {
 	enum digest_algorithm algorithm; /* of the entry's digest */
 	bool certificate;
 	const char *envelope; /* "present", "missing", "forged", "unknown" */
+	bool known;	      /* false: nothing but its index is */
 };
+
+/* monitor_event_room waits while too much of what was found before is being
+ * told. ERR_LIMIT "too-many-files": that takes too long, or the hook fails. */
+bool monitor_event_room(
+    struct monitor *m, const struct watched *w, struct error *err) MUST_USE;
 
 /* monitor_event_entry puts an event into the journal. */
 bool monitor_event_entry(struct monitor *m, struct watched *w,

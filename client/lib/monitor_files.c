@@ -108,23 +108,40 @@ put_head(struct monitor *m, struct buf *out)
 	buf_put_str(out, "</updated>\n");
 }
 
+/* The newest ones. */
+static bool
+put_entries(struct monitor *m, struct buf *out, struct error *err)
+{
+	struct journal_event e;
+
+	for (size_t i = 0; i < JOURNAL_KEPT && journal_at(m->journal, i, &e);
+	     i++)
+		if (!put_entry(out, &e, err))
+			return false;
+	return true;
+}
+
 /* The feed follows from the journal, so it is only ever late. */
 bool
 monitor_feed(struct monitor *m, struct error *err)
 {
 	AUTO(buf) out = BUF_INIT(FEED_MAX);
-	struct journal_event e;
-	uint64_t last = journal_last(m->journal);
+	uint64_t last;
+	bool ok;
 
-	if (!m->o.feed || (m->feed_known && m->feed_written == last))
+	if (!m->o.feed)
 		return true;
 	put_head(m, &out);
-	for (size_t i = 0; i < JOURNAL_KEPT && journal_at(m->journal, i, &e);
-	     i++)
-		if (!put_entry(&out, &e, err))
-			return false;
+	monitor_lock(m);
+	last = journal_last(m->journal);
+	if (m->feed_known && m->feed_written == last) {
+		monitor_unlock(m);
+		return true;
+	}
+	ok = put_entries(m, &out, err);
+	monitor_unlock(m);
 	buf_put_str(&out, "</feed>\n");
-	if (!buf_ok(&out, err) ||
+	if (!ok || !buf_ok(&out, err) ||
 	    !file_write(m->o.feed, buf_bytes(&out), 0644, err))
 		return false;
 	m->feed_known = true;
@@ -158,7 +175,7 @@ put_family(
 #define OF(member)                                                             \
 	static uint64_t value_##member(const struct watched *w)                \
 	{                                                                      \
-		return w->member;                                              \
+		return w->shown.member;                                        \
 	}
 
 OF(size)
@@ -171,7 +188,7 @@ OF(opaque)
 static uint64_t
 value_stalled(const struct watched *w)
 {
-	return w->stalled > 0;
+	return w->shown.stalled > 0;
 }
 
 static const struct metric {
@@ -207,6 +224,31 @@ put_events(struct monitor *m, struct buf *out)
 		}
 }
 
+static void
+put_metrics(struct monitor *m, struct buf *out)
+{
+	for (size_t k = 0; k < sizeof(metrics) / sizeof(metrics[0]); k++) {
+		const struct metric *f = &metrics[k];
+
+		put_family(out, f->name, f->type, f->help);
+		for (size_t i = 0; i < m->o.log_count; i++) {
+			buf_printf(out, "mtlog_monitor_%s", f->name);
+			put_label(out, &m->logs[i]);
+			buf_printf(out, "} %llu\n",
+			    (unsigned long long)f->value(&m->logs[i]));
+		}
+	}
+	put_events(m, out);
+	put_family(out, "hook_failures_total", "counter",
+	    "Runs of the hook that failed since the start.");
+	buf_printf(out, "mtlog_monitor_hook_failures_total %llu\n",
+	    (unsigned long long)m->hook_failures);
+	put_family(out, "hook_pending", "gauge",
+	    "Events that the hook was not told yet.");
+	buf_printf(out, "mtlog_monitor_hook_pending %llu\n",
+	    (unsigned long long)journal_pending(m->journal, JOURNAL_HOOK));
+}
+
 bool
 monitor_metrics(struct monitor *m, struct error *err)
 {
@@ -214,26 +256,9 @@ monitor_metrics(struct monitor *m, struct error *err)
 
 	if (!m->o.metrics)
 		return true;
-	for (size_t k = 0; k < sizeof(metrics) / sizeof(metrics[0]); k++) {
-		const struct metric *f = &metrics[k];
-
-		put_family(&out, f->name, f->type, f->help);
-		for (size_t i = 0; i < m->o.log_count; i++) {
-			buf_printf(&out, "mtlog_monitor_%s", f->name);
-			put_label(&out, &m->logs[i]);
-			buf_printf(&out, "} %llu\n",
-			    (unsigned long long)f->value(&m->logs[i]));
-		}
-	}
-	put_events(m, &out);
-	put_family(&out, "hook_failures_total", "counter",
-	    "Runs of the hook that failed since the start.");
-	buf_printf(&out, "mtlog_monitor_hook_failures_total %llu\n",
-	    (unsigned long long)m->hook_failures);
-	put_family(&out, "hook_pending", "gauge",
-	    "Events that the hook was not told yet.");
-	buf_printf(&out, "mtlog_monitor_hook_pending %llu\n",
-	    (unsigned long long)journal_pending(m->journal, JOURNAL_HOOK));
+	monitor_lock(m);
+	put_metrics(m, &out);
+	monitor_unlock(m);
 	return buf_ok(&out, err) &&
 	    file_write(m->o.metrics, buf_bytes(&out), 0644, err);
 }

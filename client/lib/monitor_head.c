@@ -14,7 +14,7 @@
 
 /* What a head is known by: its size and root. */
 static void
-about_head(struct monitor *m, uint64_t size, const struct hash *root,
+about_head(struct watched *w, uint64_t size, const struct hash *root,
     const char *what, struct hash *out)
 {
 	AUTO(buf) text = BUF_INIT(256);
@@ -23,7 +23,7 @@ about_head(struct monitor *m, uint64_t size, const struct hash *root,
 	buf_put(&text, hash_bytes(root));
 	if (what)
 		buf_put_str(&text, what);
-	sha256(&m->hasher, buf_bytes(&text), out);
+	sha256(&w->hasher, buf_bytes(&text), out);
 }
 
 /* --- evidence --- */
@@ -35,14 +35,14 @@ struct pair {
 };
 
 static bool
-make_evidence(struct monitor *m, struct watched *w, const struct pair *p,
-    struct buf *out, struct error *err)
+make_evidence(
+    struct watched *w, const struct pair *p, struct buf *out, struct error *err)
 {
 	struct evidence e = {
 	    .key = w->log->key, .smaller = p->smaller, .larger = p->larger};
 	struct node_reader nodes = tiles_nodes(w->tiles);
 
-	return evidence_make(&e, &nodes, &m->hasher, m->verifier, out, err);
+	return evidence_make(&e, &nodes, &w->hasher, w->verifier, out, err);
 }
 
 /* One that is there already says the same. */
@@ -83,10 +83,10 @@ fork_found(struct monitor *m, struct watched *w, const struct pair *p,
 	bool ok;
 
 	if (from)
-		sha256(&m->hasher, bytes_str(from), &f.about);
+		sha256(&w->hasher, bytes_str(from), &f.about);
 	else
-		about_head(m, w->size, &w->root, NULL, &f.about);
-	if (!make_evidence(m, w, p, &evidence, &why)) {
+		about_head(w, w->size, &w->root, NULL, &f.about);
+	if (!make_evidence(w, p, &evidence, &why)) {
 		(void)error_prefix(&why, "the heads differ, and yet");
 		monitor_trouble(m, w, &why);
 		return true;
@@ -126,7 +126,7 @@ tiles_failed(struct monitor *m, struct watched *w, const struct checkpoint *c,
 		monitor_trouble(m, w, why);
 		return true;
 	}
-	about_head(m, c->size, &c->root, "tile", &f.about);
+	about_head(w, c->size, &c->root, "tile", &f.about);
 	(void)snprintf(message, sizeof(message), "%s", why->text);
 	f.message = message;
 	return monitor_event_finding(m, w, &f, err);
@@ -144,7 +144,7 @@ goes_on(struct monitor *m, struct watched *w, struct error *err)
 		return true;
 	(void)snprintf(
 	    since, sizeof(since), "%llu", (unsigned long long)w->seen);
-	about_head(m, w->size, &w->root, since, &f.about);
+	about_head(w, w->size, &w->root, since, &f.about);
 	w->stalled = 0;
 	w->dirty = true;
 	return monitor_event_finding(m, w, &f, err);
@@ -199,7 +199,7 @@ rolled_back(struct monitor *m, struct watched *w, const struct checkpoint *c,
 	};
 	char message[MESSAGE_MAX];
 
-	about_head(m, c->size, &c->root, f.reason, &f.about);
+	about_head(w, c->size, &c->root, f.reason, &f.about);
 	(void)snprintf(message, sizeof(message),
 	    "the log shows a tree of size %llu, and had one of %llu; %s",
 	    (unsigned long long)c->size, (unsigned long long)w->size,
@@ -247,12 +247,12 @@ saw_same(struct monitor *m, struct watched *w, const struct checkpoint *c,
 }
 
 static bool
-fetch_checkpoint(struct monitor *m, struct watched *w, struct buf *note,
-    struct checkpoint *c, struct error *why)
+fetch_checkpoint(struct watched *w, struct buf *note, struct checkpoint *c,
+    struct error *why)
 {
 	if (!tile_fetch_checkpoint(w->fetch, note, why))
 		return false;
-	if (checkpoint_open(buf_bytes(note), &w->log->key, m->verifier, c, why))
+	if (checkpoint_open(buf_bytes(note), &w->log->key, w->verifier, c, why))
 		return true;
 	why->reason = "log-signature";
 	return error_prefix(why, "the log's checkpoint");
@@ -272,7 +272,7 @@ ask_quorum(
 	if (!m->o.quorum)
 		return true;
 	if (!note_parse(note, &n, &why) ||
-	    !quorum_verify(m->o.quorum, &n, m->verifier, &r, &why)) {
+	    !quorum_verify(m->o.quorum, &n, w->verifier, &r, &why)) {
 		(void)error_prefix(&why, "the log's checkpoint");
 		monitor_trouble(m, w, &why);
 		return true;
@@ -308,7 +308,7 @@ monitor_head(
 	struct checkpoint c;
 
 	*current = false;
-	if (!fetch_checkpoint(m, w, &note, &c, &why)) {
+	if (!fetch_checkpoint(w, &note, &c, &why)) {
 		monitor_trouble(m, w, &why);
 		return true;
 	}
@@ -354,7 +354,7 @@ monitor_judge(struct monitor *m, struct watched *w, struct bytes note,
 	bool told;
 
 	*larger = false;
-	if (!checkpoint_open(note, &w->log->key, m->verifier, &c, &why)) {
+	if (!checkpoint_open(note, &w->log->key, w->verifier, &c, &why)) {
 		why.reason = "log-signature";
 		(void)error_prefix(&why, "%s", from);
 		monitor_trouble(m, w, &why);

@@ -79,7 +79,7 @@ put_late(const struct watched *w, struct buf *out)
 /* Who can write the file could make us forget; who cannot sign cannot make us
  * believe. */
 static bool
-take_head(struct monitor *m, struct watched *w, struct error *err)
+take_head(struct watched *w, struct error *err)
 {
 	struct error why = {0};
 	struct checkpoint c;
@@ -87,7 +87,7 @@ take_head(struct monitor *m, struct watched *w, struct error *err)
 	if (w->note.len == 0)
 		return true;
 	if (!checkpoint_open(
-		buf_bytes(&w->note), &w->log->key, m->verifier, &c, &why))
+		buf_bytes(&w->note), &w->log->key, w->verifier, &c, &why))
 		return broken(w, err);
 	w->has_head = true;
 	w->size = c.size;
@@ -99,8 +99,7 @@ take_head(struct monitor *m, struct watched *w, struct error *err)
 }
 
 static bool
-take_state(
-    struct monitor *m, struct watched *w, const json_t *s, struct error *err)
+take_state(struct watched *w, const json_t *s, struct error *err)
 {
 	AUTO(buf) vkey = BUF_INIT(4096);
 	AUTO(buf) ours = BUF_INIT(4096);
@@ -122,7 +121,7 @@ take_state(
 		    "%s was made for another key of %s; a log does not change "
 		    "its key. Is this the right one?",
 		    w->folder, w->log->key.name);
-	return take_head(m, w, err);
+	return take_head(w, err);
 }
 
 static bool
@@ -132,13 +131,13 @@ make_folder(struct monitor *m, struct watched *w, struct error *err)
 	struct error why = {0};
 	struct hash h;
 
-	sha256(&m->hasher, vkey_name(&w->log->key), &h);
+	sha256(&w->hasher, vkey_name(&w->log->key), &h);
 	buf_printf(&path, "%s/", m->o.state);
 	hex_put(&path, hash_bytes(&h));
 	w->folder = buf_dup_string(&path);
 	if (!w->folder)
 		return error_set(err, ERR_INTERNAL, "out of memory");
-	if (!hasher_ok(&m->hasher, err))
+	if (!hasher_ok(&w->hasher, err))
 		return false;
 	/* Public, as the checkpoint in it is. */
 	return folder_create(w->folder, 0755, &why) ||
@@ -170,7 +169,7 @@ monitor_state_read(struct monitor *m, struct watched *w, struct error *err)
 		return error_set(err, why.code, "%s", why.text);
 	return (json_parse(buf_bytes(&text), MONITOR_STATE_MAX, &value, &why) ||
 		   broken(w, err)) &&
-	    take_state(m, w, value, err);
+	    take_state(w, value, err);
 }
 
 static void
@@ -231,9 +230,14 @@ monitor_state_write(struct watched *w, struct error *err)
 void
 monitor_state_release(struct watched *w)
 {
-	log_client_close(w->client);
+	statements_close(w->statements);
 	tiles_close(w->tiles);
 	tile_fetch_close(w->fetch);
+	for (size_t i = 0; i < MONITOR_MAX_COMPARED; i++)
+		tile_fetch_close(w->compared[i]);
+	watch_release(&w->watch);
+	key_verifier_close(w->verifier);
+	hasher_release(&w->hasher);
 	buf_release(&w->note);
 	buf_release(&w->ahead);
 	free(w->folder);

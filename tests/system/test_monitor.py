@@ -198,6 +198,45 @@ class Scene:
         return twin
 
 
+def tile_path(n, width):
+    """For n < 1000, which is enough here."""
+    return f"{n:03d}" + (f".p/{width}" if width < 256 else "")
+
+
+class Tiles:
+    """A log of whatever entries, as a folder of files has it (C2SP
+    tlog-tiles): what it serves by path."""
+
+    def __init__(self, origin, entries):
+        key = t.ed25519.Ed25519PrivateKey.generate()
+        raw = b"\1" + key.public_key().public_bytes_raw()
+        name = origin.encode() + b"\n"
+        self.vkey = t.Vkey(f"{origin}+{sha256(name + raw)[:8]}+{t.b64(raw)}")
+        leaves = [t.leaf_hash(e) for e in entries]
+        text = f"{origin}\n{len(entries)}\n{t.b64(t.root_of(leaves))}\n"
+        signature = bytes.fromhex(self.vkey.id) + key.sign(text.encode())
+        self.files = {"/checkpoint": f"{text}\n\u2014 {origin} {t.b64(signature)}\n".encode()}
+        level, nodes = 0, leaves
+        while nodes:
+            for n in range(0, len(nodes), 256):
+                part = nodes[n:n + 256]
+                self.files[f"/tile/{level}/{tile_path(n // 256, len(part))}"] = b"".join(part)
+            nodes = [t.root_of(nodes[n:n + 256]) for n in range(0, len(nodes) - 255, 256)]
+            level += 1
+        for n in range(0, len(entries), 256):
+            part = entries[n:n + 256]
+            self.files["/tile/entries/" + tile_path(n // 256, len(part))] = b"".join(
+                len(e).to_bytes(2, "big") + e for e in part)
+
+    def get(self, path):
+        return (200, {}, self.files[path]) if path in self.files else (404, {}, b"")
+
+    def proxy(self, lie=lambda path: None):
+        p = Proxy(None)
+        p.lie = lambda path: lie(path) or self.get(path)
+        return p
+
+
 def keys(events, name="index"):
     return [e[name] for e in events]
 
@@ -667,7 +706,8 @@ def test_two_logs():
         a.submit(log=second)
         both = ("--log", second.vkey.text, "--url", f"http://127.0.0.1:{second.port}")
         events = a.once(*both, expect=22)
-        t.check([e["log"] for e in events] == [t.ORIGIN, "second.example"], f"{events}")
+        t.check({e["log"] for e in events} == {t.ORIGIN, "second.example"} and len(events) == 2,
+                f"{events}")
         t.check(len({e["id"] for e in events}) == 2, "an id of its own each")
         # The worse one decides; the other one goes on.
         a.submit(log=second)
@@ -786,6 +826,18 @@ def test_files():
             t.check(line.startswith("#") or re.fullmatch(r"[a-z_]+(\{[^}]*\})? \d+", line), line)
         with open(feed) as f:
             t.check(f.read().count("<entry>") == before.count("<entry>"), "the feed stays")
+        # Whoever reads has the old file or the new one, whole.
+        os.mkdir(s.at("web"))
+        paths = [os.path.join(s.at("web"), name) for name in ("feed.xml", "monitor.prom")]
+        s.once("--feed", paths[0], "--metrics", paths[1])
+        old = [open(path) for path in paths]
+        s.submit()
+        s.once("--feed", paths[0], "--metrics", paths[1], expect=22)
+        for path, f in zip(paths, old):
+            with f, open(path) as g:
+                t.check(os.fstat(f.fileno()).st_ino != os.fstat(g.fileno()).st_ino and
+                        len(f.read()) > 1000 and len(g.read()) > 1000, f"{path}: replaced")
+        t.check(sorted(os.listdir(s.at("web"))) == ["feed.xml", "monitor.prom"], "and nothing else is left")
         p = subprocess.run(s.command("--once", "--feed", s.at("no/such/folder")),
                            capture_output=True, text=True, timeout=60)
         t.check(p.returncode == 40, f"a feed that cannot be written: {p}")
@@ -820,6 +872,208 @@ def test_daemon():
         p.stdout.close()
         p.stderr.close()
         t.check(code == 0, f"SIGTERM ends it: {code}")
+
+
+class Reader:
+    """The lines of a program's output, as they come."""
+
+    def __init__(self, file):
+        self.lines, self.more = [], threading.Condition()
+
+        def read():
+            for line in file:
+                with self.more:
+                    self.lines.append(line)
+                    self.more.notify_all()
+        threading.Thread(target=read, daemon=True).start()
+
+    def wait(self, good, seconds):
+        """Whether the lines became what `good` says of them, in that time."""
+        with self.more:
+            return self.more.wait_for(lambda: good(self.lines), seconds)
+
+
+def end(p, number=signal.SIGTERM):
+    """Its exit code; None if the signal does not end it."""
+    p.send_signal(number)
+    try:
+        return p.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        p.wait()
+        return None
+
+
+def test_side_by_side():
+    """A log that takes its time, and one that never answers, beside a third:
+    nobody waits for them, and nothing of the slow one is lost."""
+    gate, stall = threading.Event(), threading.Event()
+    slow = Tiles("slow.example", [b"%d" % i for i in range(700)])
+
+    def takes(path):
+        if path.startswith("/tile/entries/"):
+            gate.wait(8)
+    with Scene() as s:
+        proxies = [slow.proxy(takes), slow.proxy(lambda path: None if stall.wait(100) else None)]
+        dead = Tiles("dead.example", [b"x"])
+        s.rules("opaque", f"signer sha256:{sha256(s.signer.spki)}")
+        p = subprocess.Popen(
+            [MTLOG, "monitor", "--log", slow.vkey.text, "--url", proxies[0].url,
+             "--log", dead.vkey.text, "--url", proxies[1].url,
+             "--log", s.log.vkey.text, "--url", s.proxy.url, "--state", s.at("state"),
+             "--rules", s.at("rules"), "--interval", "1", "--timeout", "100000", "--json"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        out = Reader(p.stdout)
+        for n in range(3):
+            s.submit()
+            t.check(out.wait(lambda lines: len(lines) == 2 * n + 2, 30) and
+                    {event(line)["log"] for line in out.lines} == {t.ORIGIN},
+                    f"what the fast one has comes, {n}: {out.lines[-1:]}")
+        gate.set()
+        t.check(out.wait(lambda lines: len(lines) == 706, 60), f"all of the slow one: {len(out.lines)}")
+        s.submit()
+        t.check(out.wait(lambda lines: len(lines) == 708, 30), "and on")
+        t.check(end(p) == 0, "SIGTERM ends it, whatever is being waited for")
+        check_told("slow", [e for e in map(json.loads, out.lines) if e["log"] == "slow.example"],
+                   {(str(i), "opaque") for i in range(700)})
+        check_told("fast", [e for e in map(json.loads, out.lines) if e["log"] == t.ORIGIN],
+                   {(str(i), r) for i in range(4)
+                    for r in ("opaque", f"signer sha256:{sha256(s.signer.spki)}")})
+        stall.set()
+        for proxy in proxies:
+            proxy.close()
+
+
+def test_at_once():
+    """Statements are fetched several at once, but not more than a few."""
+    lock, full = threading.Lock(), threading.Event()
+    inside, most = 0, 0
+
+    def takes(path):
+        nonlocal inside, most
+        if "/envelopes/" not in path:
+            return
+        with lock:
+            inside += 1
+            most = max(most, inside)
+            if inside >= 4:
+                full.set()
+        full.wait(5)
+        with lock:
+            inside -= 1
+    with Scene() as s:
+        s.rules("opaque")
+        s.proxy.lie = takes
+        for _ in range(40):
+            s.submit()
+        events = s.once(expect=22)
+        t.check(keys(events) == [str(i) for i in range(40)], f"each once, in order: {keys(events)}")
+        t.check(4 <= most <= 8, f"{most} were asked for at once")
+
+
+def test_unknown_entries():
+    """Of an entry that is of no kind known here, nothing is said but that."""
+    log = Tiles("any.example", [b"one", b"{}", b'{"apiVersion":"9.0.0","kind":"other","spec":{}}', b""])
+    with Scene() as s:
+        proxy = log.proxy()
+        command = [MTLOG, "monitor", "--log", log.vkey.text, "--url", proxy.url, "--rules", s.at("rules"),
+                   "--once", "--feed", s.at("feed.xml")]
+        s.rules("opaque", "digest sha256:" + 64 * "0", "signer sha256:" + 64 * "0", "model *")
+        p = subprocess.run([*command, "--json", "--state", s.at("json")],
+                           capture_output=True, text=True, timeout=60)
+        events = [event(line) for line in p.stdout.splitlines()]
+        t.check(p.returncode == 22 and keys(events) == ["0", "1", "2", "3"] and
+                {e["rule"] for e in events} == {"opaque"}, f"no key is the one of a rule: {p}")
+        for e in events:
+            t.check(e["signer"] is None and e["digest"] is None and e["s"] is None and
+                    e["statement"] is None and e["envelope"] == "unknown" and
+                    "does not know" in e["message"], f"{e}")
+        t.check(not any("/envelopes/" in path for path in proxy.asked), "nothing is asked for")
+        p = subprocess.run([*command, "--state", s.at("text")], capture_output=True, text=True, timeout=60)
+        with open(s.at("feed.xml")) as f:
+            for name, text in (("text", p.stdout), ("feed", f.read())):
+                t.check(text.count("of a kind that this program does not know") >= 4 and
+                        "WRONG" not in text and "key 0000" not in text, f"{name}: {text}")
+        proxy.close()
+
+
+def stuck_pipe():
+    """A pipe that is full, and that nobody reads."""
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    try:
+        while True:
+            os.write(writes, 4096 * b"x")
+    except BlockingIOError:
+        os.set_blocking(writes, True)
+    return reads, writes
+
+
+def wait_for(what, seconds=30):
+    until = time.monotonic() + seconds
+    while not what() and time.monotonic() < until:
+        time.sleep(0.05)
+    return what()
+
+
+def test_stuck_output():
+    for options, number in ((("--interval", "1"), signal.SIGTERM), (("--once",), signal.SIGINT)):
+        with Scene() as s:
+            got = s.at("got")
+            hook = script(s, "hook", f"cat >>{got}\n")
+            reads, writes = stuck_pipe()
+            s.submit()
+            s.submit()
+            p = subprocess.Popen(s.command("--json", "--exec", hook, *options), stdout=writes,
+                                 stderr=writes)
+            t.check(wait_for(lambda: os.path.exists(got) and len(told(got)) == 2),
+                    f"{options}: the hook does not wait for it")
+            t.check(end(p, number) in (0, 40), f"{options}: the signal ends it")
+            os.close(reads)
+            os.close(writes)
+            events = s.once("--exec", hook, expect=22)
+            t.check(keys(events) == ["0", "1"], f"{options}: told in the next run: {events}")
+            t.check(len(told(got)) == 2 and s.once("--exec", hook) == [], f"{options}: and once")
+
+
+def test_slow_hook():
+    """While a hook hangs, what is found is printed, and heads are followed."""
+    with Scene() as s:
+        go, got = s.at("go"), s.at("got")
+        hook = script(s, "hook", f"while ! [ -e {go} ]; do sleep 0.1; done\ncat >>{got}\n")
+        p = subprocess.Popen(s.command("--json", "--interval", "1", "--exec", hook, "--exec-timeout", "100"),
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        out = Reader(p.stdout)
+        for n in range(2):
+            s.submit()
+            t.check(out.wait(lambda lines: len(lines) == n + 1, 30), f"printed: {out.lines}")
+        t.check(not os.path.exists(got), "it hangs")
+        with open(go, "w"):
+            pass
+        t.check(wait_for(lambda: os.path.exists(got) and len(told(got)) == 2), "the hook is told, too")
+        t.check(end(p) == 0, "ended")
+        t.check([(e["index"], e["repeated"]) for e in told(got)] == [("0", False), ("1", False)], "once")
+
+
+def test_head_first():
+    """A log with much that is new is looked at again before all is read: what
+    it shows meanwhile could be a fork."""
+    with Scene() as s:
+        s.rules("opaque")
+        for _ in range(48):
+            s.submit()
+        s.proxy.lie = lambda path: time.sleep(2) if "/envelopes/" in path else None
+        p = subprocess.Popen(s.command("--json", "--interval", "1"), stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, text=True)
+        out = Reader(p.stdout)
+        t.check(out.wait(lambda lines: len(lines) == 48, 100), f"all of it: {len(out.lines)}")
+        asked = s.proxy.asked[:]
+        heads = [i for i, path in enumerate(asked) if path == "/checkpoint"]
+        reads = [i for i, path in enumerate(asked) if "/envelopes/" in path]
+        t.check(len(heads) > 1 and heads[1] < reads[47], f"the head between: {heads}, {reads}")
+        t.check(end(p) == 0, "ended")
+        check_told("head", [json.loads(line) for line in out.lines],
+                   {(str(i), "opaque") for i in range(48)})
 
 
 def told(path):
@@ -928,7 +1182,8 @@ def test_unread():
         r, w = os.pipe()
         p = subprocess.Popen(s.command("--interval", "1", "--json"), stdout=w, stderr=subprocess.PIPE, text=True)
         os.close(w)
-        full = lambda: struct.unpack("i", fcntl.ioctl(r, termios.FIONREAD, b"1234"))[0] >= 60000
+        # Of its 64 KiB: what is written in small pieces leaves some of each page.
+        full = lambda: struct.unpack("i", fcntl.ioctl(r, termios.FIONREAD, b"1234"))[0] >= 30000
         until = time.monotonic() + 60
         while not full() and time.monotonic() < until:
             time.sleep(0.05)
@@ -999,8 +1254,9 @@ def main():
     tests = [test_entries, test_new_only, test_models, test_envelope, test_late, test_fork,
              test_fork_smaller, test_rollback, test_bad_data, test_failures, test_stalled, test_cosigned,
              test_compare, test_compare_larger, test_broken_state,
-             test_two_logs, test_slow_log, test_hook, test_files,
-             test_daemon, test_pinned, test_unheard, test_unread, test_killed]
+             test_two_logs, test_slow_log, test_side_by_side, test_at_once, test_head_first,
+             test_unknown_entries, test_hook, test_slow_hook, test_files, test_daemon, test_pinned,
+             test_unheard, test_unread, test_stuck_output, test_killed]
     for f in tests:
         if len(sys.argv) > 1 and f.__name__[5:] not in sys.argv[1:]:
             continue

@@ -334,6 +334,7 @@ test_compact(void **state)
 	AUTO(buf) before = BUF_INIT(1 << 24);
 	AUTO(buf) after = BUF_INIT(1 << 24);
 	struct journal *j = open_journal(1u << JOURNAL_OUTPUT);
+	struct journal_stay stay = {500, 502, UINT64_MAX};
 	struct journal_event e = {0};
 	struct error err = {0};
 	bool repeated;
@@ -342,7 +343,7 @@ test_compact(void **state)
 	fill(j, 1, 1001);
 	assert_true(journal_done(j, JOURNAL_OUTPUT, 990, &err));
 	assert_true(file_read(folder_at("journal"), &before, &err));
-	assert_true(journal_compact(j, 500, 502, &err));
+	assert_true(journal_compact(j, &stay, &err));
 	assert_true(file_read(folder_at("journal"), &after, &err));
 	assert_true(after.len < before.len / 5);
 	for (unsigned round = 0; round < 2; round++) {
@@ -384,19 +385,42 @@ test_limits(void **state)
 	assert_false(journal_add(j, &id, BYTES_LIT("{}\n{}"), false, &err));
 	assert_int_equal(err.code, ERR_LIMIT);
 	err = (struct error){0};
-	for (unsigned n = 0; n < JOURNAL_PENDING; n++)
+	for (unsigned n = 0; n < JOURNAL_PENDING; n++) {
+		assert_false(journal_full(j));
 		must_add(j, n);
-	assert_false(add(j, JOURNAL_PENDING, false, &err));
-	assert_int_equal(err.code, ERR_LIMIT);
-	tell(j, JOURNAL_OUTPUT, 0, false);
-	must_add(j, JOURNAL_PENDING);
-	/* What is wrong with a log has room of its own. */
-	for (unsigned n = 1; n <= JOURNAL_ROOM; n++) {
-		err = (struct error){0};
-		assert_true(add(j, JOURNAL_PENDING + n, true, &err));
 	}
-	assert_false(add(j, JOURNAL_PENDING + JOURNAL_ROOM + 1, true, &err));
+	assert_true(journal_full(j));
+	/* What is wrong with a log has room of its own. */
+	for (unsigned n = 0; n < JOURNAL_ROOM; n++)
+		assert_true(add(j, JOURNAL_PENDING + n, true, &err));
+	assert_false(add(j, JOURNAL_PENDING + JOURNAL_ROOM, true, &err));
 	assert_int_equal(err.code, ERR_LIMIT);
+	/* An entry may have more events than there was room for. */
+	must_add(j, JOURNAL_PENDING + JOURNAL_ROOM + 1);
+	tell(j, JOURNAL_OUTPUT, 0, false);
+	assert_true(journal_full(j));
+	for (unsigned n = 1; n <= JOURNAL_ROOM + 1; n++)
+		tell(j, JOURNAL_OUTPUT, n, false);
+	assert_false(journal_full(j));
+	journal_close(j);
+}
+
+/* What was told while others go on to find: known, as long as it is asked for. */
+static void
+test_compact_above(void **state)
+{
+	struct journal *j = open_journal(1u << JOURNAL_OUTPUT);
+	struct journal_stay stay = {0, 0, 400};
+	struct error err = {0};
+
+	(void)state;
+	fill(j, 1, 1001);
+	assert_true(journal_done(j, JOURNAL_OUTPUT, 1000, &err));
+	assert_true(journal_compact(j, &stay, &err));
+	must_add(j, 401);
+	assert_int_equal(journal_last(j), 1000);
+	must_add(j, 400);
+	assert_int_equal(journal_last(j), 1001);
 	journal_close(j);
 }
 
@@ -412,6 +436,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_compact, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_compact_above, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

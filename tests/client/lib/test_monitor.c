@@ -7,9 +7,14 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "client/lib/monitor.h"
+#include "client/lib/monitor_statements.h"
 #include "client/lib/tiles.h"
 #include "core/base/cleanup.h"
 #include "core/tlog/entries.h"
@@ -28,8 +33,9 @@
  * Link with -Wl,--wrap=…: the n-th of these fails. Before a state.json takes
  * its name, what the journal was given must be durable.
  */
-static int fail_at, calls;
-static bool journal_dirty, order_broken;
+static int fail_at;
+static atomic_int calls;
+static atomic_bool journal_dirty, order_broken;
 
 ssize_t __real_pwrite(int fd, const void *data, size_t n, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t n, off_t at);
@@ -46,7 +52,7 @@ static bool
 fails(void)
 {
 	errno = ENOSPC;
-	return ++calls == fail_at;
+	return atomic_fetch_add(&calls, 1) + 1 == fail_at;
 }
 
 ssize_t
@@ -97,12 +103,14 @@ static struct memory_tree ours, theirs;
 static struct hasher hasher;
 static struct key_verifier *verifier;
 static struct private_key *key;
-static struct vkey vkey;
+static struct vkey vkey, slow_vkey;
 
 static struct {
 	struct memory_tree *tree;
 	uint64_t size;
 } server;
+
+static unsigned count_of(const char *file, const char *word);
 
 static void
 put_entry(struct buf *out, uint64_t index)
@@ -116,24 +124,28 @@ put_entry(struct buf *out, uint64_t index)
 }
 
 static void
-sign_head(struct memory_tree *t, uint64_t size, struct buf *out)
+sign_as(
+    const struct vkey *v, struct memory_tree *t, uint64_t size, struct buf *out)
 {
-	struct checkpoint c = {.origin = vkey_name(&vkey), .size = size};
+	struct checkpoint c = {.origin = vkey_name(v), .size = size};
 	struct node_reader nodes = memory_tree_nodes(t, size);
 	struct error err = {0};
 
 	assert_true(merkle_root(&hasher, &nodes, size, &c.root, &err));
-	assert_true(checkpoint_sign(&c, key, &vkey, verifier, out, &err));
+	assert_true(checkpoint_sign(&c, key, v, verifier, out, &err));
+}
+
+static void
+sign_head(struct memory_tree *t, uint64_t size, struct buf *out)
+{
+	sign_as(&vkey, t, size, out);
 }
 
 static bool
-serve(void *arg, unsigned worker, const char *path, struct buf *out,
-    struct error *err)
+serve_path(const char *path, struct buf *out, struct error *err)
 {
 	struct tile_place place = {0};
 
-	(void)arg;
-	(void)worker;
 	if (strcmp(path, "/checkpoint") == 0) {
 		sign_head(server.tree, server.size, out);
 		return true;
@@ -154,6 +166,23 @@ serve(void *arg, unsigned worker, const char *path, struct buf *out,
 	return buf_ok(out, err);
 }
 
+/* Trees and hasher are one thread's at a time, and each log has its own. */
+static pthread_mutex_t server_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool
+serve(void *arg, unsigned worker, const char *path, struct buf *out,
+    struct error *err)
+{
+	bool ok;
+
+	(void)arg;
+	(void)worker;
+	(void)pthread_mutex_lock(&server_lock);
+	ok = serve_path(path, out, err);
+	(void)pthread_mutex_unlock(&server_lock);
+	return ok;
+}
+
 static bool
 no_envelope(void *arg, struct bytes digest, struct buf *out, struct error *err)
 {
@@ -161,6 +190,71 @@ no_envelope(void *arg, struct bytes digest, struct buf *out, struct error *err)
 	(void)digest;
 	(void)out;
 	return error_set(err, ERR_NOTFOUND, "404");
+}
+
+/* --- a log that takes its time --- */
+
+#define PATIENCE_MS 20000
+
+/* Waits for others, but not for ever; whether they came. */
+static bool
+comes(bool (*there)(void))
+{
+	for (unsigned i = 0; i < PATIENCE_MS / 10; i++) {
+		if (there())
+			return true;
+		(void)poll(NULL, 0, 10);
+	}
+	return false;
+}
+
+static bool
+fast_was_told(void)
+{
+	return count_of("out", "\"log\":\"log.example\"") == SIZE;
+}
+
+static atomic_bool overtaken;
+
+/* Of another log, which gives its entries once those of the first are told. */
+static bool
+serve_slowly(void *arg, unsigned worker, const char *path, struct buf *out,
+    struct error *err)
+{
+	if (strcmp(path, "/checkpoint") == 0) {
+		(void)pthread_mutex_lock(&server_lock);
+		sign_as(&slow_vkey, &ours, SIZE, out);
+		(void)pthread_mutex_unlock(&server_lock);
+		return true;
+	}
+	if (strstr(path, "/entries/"))
+		atomic_store(&overtaken, comes(fast_was_told));
+	return serve(arg, worker, path, out, err);
+}
+
+static atomic_uint waiting, most;
+
+static bool
+several_wait(void)
+{
+	return atomic_load(&most) >= 4;
+}
+
+/* Answers once four are asked for. */
+static bool
+slow_envelope(
+    void *arg, struct bytes digest, struct buf *out, struct error *err)
+{
+	unsigned n = atomic_fetch_add(&waiting, 1) + 1;
+
+	if (n > atomic_load(&most))
+		atomic_store(&most, n);
+	(void)comes(several_wait);
+	(void)atomic_fetch_sub(&waiting, 1);
+	if (digest.ptr[0] == 9)
+		return error_reason(
+		    err, ERR_UNAVAILABLE, "network", "no answer");
+	return digest.ptr[0] % 2 ? no_envelope(arg, digest, out, err) : true;
 }
 
 static int
@@ -176,6 +270,8 @@ setup(void **state)
 	if (!verifier || !key || !hasher_open(&hasher, &err) ||
 	    !private_key_public(key, &spki, &err) ||
 	    !vkey_init(&vkey, BYTES_LIT("log.example"), NOTE_ED25519,
+		bytes_slice(buf_bytes(&spki), spki.len - 32, spki.len), &err) ||
+	    !vkey_init(&slow_vkey, BYTES_LIT("slow.example"), NOTE_ED25519,
 		bytes_slice(buf_bytes(&spki), spki.len - 32, spki.len), &err))
 		return -1;
 	memory_tree_init(&ours, SIZE);
@@ -220,31 +316,40 @@ count_trouble(void *arg, const char *log, const struct error *err)
 	troubles++;
 }
 
+/* Opens a monitor of these logs, without what a test adds. */
+static struct monitor_options
+options_of(const struct monitor_log *logs, size_t count)
+{
+	struct monitor_options o = {.state = folder_at("state"),
+	    .rules = folder_at("rules"),
+	    .log_count = count,
+	    .logs = logs,
+	    .timeout_ms = 1000,
+	    .json = true,
+	    .trouble = count_trouble,
+	    .now = clock_of_test};
+
+	o.output = open(
+	    folder_at("out"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	assert_true(o.output >= 0);
+	return o;
+}
+
 /* One round of a monitor that is opened for it; -1: it failed. */
 static int
 run_once(const char *const *compared, struct error *err)
 {
 	struct monitor_log log = {
 	    .key = vkey, .source = {serve, NULL}, .envelope = no_envelope};
-	struct monitor_options o = {.state = folder_at("state"),
-	    .rules = folder_at("rules"),
-	    .log_count = 1,
-	    .logs = &log,
-	    .compared = compared,
-	    .compared_count = compared ? 1 : 0,
-	    .feed = folder_at("feed"),
-	    .metrics = folder_at("metrics"),
-	    .timeout_ms = 1000,
-	    .stalled_after = 1000,
-	    .json = true,
-	    .trouble = count_trouble,
-	    .now = clock_of_test};
+	struct monitor_options o = options_of(&log, 1);
 	struct monitor *m;
 	int code = -1;
 
-	o.output = open(
-	    folder_at("out"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	assert_true(o.output >= 0);
+	o.compared = compared;
+	o.compared_count = compared ? 1 : 0;
+	o.feed = folder_at("feed");
+	o.metrics = folder_at("metrics");
+	o.stalled_after = 1000;
 	m = monitor_open(&o, err);
 	if (m && !monitor_round(m, &code, err))
 		code = -1;
@@ -259,7 +364,8 @@ begin(void **state)
 	(void)state;
 	folder_make(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	folder_put("rules", "opaque\n", 7);
-	fail_at = calls = 0;
+	fail_at = 0;
+	calls = 0;
 	order_broken = journal_dirty = false;
 	now = 1000000;
 	troubles = 0;
@@ -487,6 +593,222 @@ test_failures(void **state)
 	assert_in_range(at, 30, 1000);
 }
 
+static const char *const of_logs[] = {
+    "\"log\":\"log.example\"",
+    "\"log\":\"slow.example\"",
+};
+
+/* The second log waits for the first one, whose thread must not be its own. */
+static void
+test_side_by_side(void **state)
+{
+	struct monitor_log logs[] = {
+	    {.key = slow_vkey,
+		.source = {serve_slowly, NULL},
+		.envelope = no_envelope},
+	    {.key = vkey, .source = {serve, NULL}, .envelope = no_envelope},
+	};
+	struct monitor_options o = options_of(logs, 2);
+	struct error err = {0};
+	struct monitor *m = monitor_open(&o, &err);
+	int code = -1;
+
+	(void)state;
+	server.size = SIZE;
+	assert_non_null(m);
+	assert_true(monitor_round(m, &code, &err));
+	assert_int_equal(code, VERDICT_WATCH_HIT);
+	monitor_close(m);
+	(void)close(o.output);
+	assert_true(overtaken);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(count_of("out", of_logs[i]), SIZE);
+	assert_int_equal(troubles, 0);
+}
+
+static bool
+all_told(void *arg)
+{
+	(void)arg;
+	return count_of("out", "\n") == SIZE;
+}
+
+static void
+count_round(void *arg, int code)
+{
+	(void)arg;
+	assert_true(code == VERDICT_WATCH_HIT || code == VERDICT_ACCEPTED);
+}
+
+/* On until it is stopped; and then, nothing is left. */
+static void
+test_follow(void **state)
+{
+	struct monitor_log log = {
+	    .key = vkey, .source = {serve, NULL}, .envelope = no_envelope};
+	struct monitor_options o = options_of(&log, 1);
+	struct error err = {0};
+	struct monitor *m;
+
+	(void)state;
+	server.size = SIZE;
+	o.stop = all_told;
+	m = monitor_open(&o, &err);
+	assert_non_null(m);
+	assert_true(monitor_follow(m, 1, count_round, &err));
+	monitor_close(m);
+	(void)close(o.output);
+	assert_int_equal(round_at(SIZE), VERDICT_ACCEPTED);
+	check_told(SIZE);
+	assert_int_equal(count_of("out", "\"repeated\":true"), 0);
+}
+
+/* What stops it is a failure of its own files, as in one round. */
+static void
+test_follow_fails(void **state)
+{
+	struct monitor_log log = {
+	    .key = vkey, .source = {serve, NULL}, .envelope = no_envelope};
+	struct monitor_options o = options_of(&log, 1);
+	struct error err = {0};
+	struct monitor *m;
+
+	(void)state;
+	server.size = 5;
+	m = monitor_open(&o, &err);
+	assert_non_null(m);
+	fail_at = calls + 5;
+	assert_false(monitor_follow(m, 1, NULL, &err));
+	assert_int_equal(err.code, ERR_IO);
+	fail_at = 0;
+	monitor_close(m);
+	(void)close(o.output);
+	(void)round_at(5);
+	check_told(5);
+}
+
+/* Nobody reads the pipe: what is told ends, and is told in the next run. */
+static bool
+is_begun(void *arg)
+{
+	(void)arg;
+	return count_of("state/journal", " event ") == 5 &&
+	    count_of("state/journal", " begin 0 ") == 1;
+}
+
+static void
+test_blocked(void **state)
+{
+	struct monitor_log log = {
+	    .key = vkey, .source = {serve, NULL}, .envelope = no_envelope};
+	struct monitor_options o = options_of(&log, 1);
+	const uint8_t zeros[PIPE_BUF] = {0};
+	struct error err = {0};
+	struct monitor *m;
+	int ends[2], code = -1;
+
+	(void)state;
+	assert_return_code(pipe2(ends, O_CLOEXEC | O_NONBLOCK), errno);
+	while (__real_write(ends[1], zeros, sizeof(zeros)) > 0)
+		;
+	/* As a pipe is: a write would wait. */
+	assert_return_code(fcntl(ends[1], F_SETFL, 0), errno);
+	(void)close(o.output);
+	o.output = ends[1];
+	o.stop = is_begun;
+	server.size = 5;
+	m = monitor_open(&o, &err);
+	assert_non_null(m);
+	assert_true(monitor_round(m, &code, &err));
+	monitor_close(m);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	assert_int_equal(round_at(5), VERDICT_WATCH_HIT);
+	check_told(5);
+	assert_in_range(count_of("out", "\"repeated\":true"), 1, 5);
+}
+
+/* Several at once, not too many; each gets its own answer, and what was not
+ * asked for is not absent. */
+static void
+test_statements(void **state)
+{
+	struct monitor_log log = {.key = vkey, .envelope = slow_envelope};
+	struct statement_wanted list[MONITOR_AT_ONCE] = {0};
+	uint8_t digests[MONITOR_AT_ONCE];
+	struct error err = {0};
+	struct statements *s = statements_open(&log, 1000, &err);
+
+	(void)state;
+	assert_non_null(s);
+	for (size_t i = 0; i < MONITOR_AT_ONCE; i++) {
+		digests[i] = (uint8_t)i;
+		list[i].digest = bytes_of(&digests[i], 1);
+		buf_init(&list[i].payload, 100);
+	}
+	most = waiting = 0;
+	statements_get(s, list, MONITOR_AT_ONCE);
+	assert_in_range(most, 4, MONITOR_WORKERS);
+	for (size_t i = 0; i < MONITOR_AT_ONCE; i++) {
+		if (i < 9)
+			assert_int_equal(list[i].err.code, ERR_NONE);
+		if (i == 9)
+			assert_int_equal(list[i].err.code, ERR_UNAVAILABLE);
+		assert_int_equal(
+		    list[i].there, list[i].err.code == ERR_NONE && i % 2 == 0);
+		buf_release(&list[i].payload);
+	}
+	statements_get(s, list, 0);
+	statements_close(s);
+}
+
+/* Of a real connection: nothing is asked for once all ends. */
+static void
+test_cancelled(void **state)
+{
+	struct monitor_log log = {.key = vkey, .url = "http://127.0.0.1:1"};
+	struct statement_wanted one = {.digest = BYTES_LIT("d")};
+	struct error err = {0};
+	struct statements *s = statements_open(&log, 1000, &err);
+
+	(void)state;
+	assert_non_null(s);
+	buf_init(&one.payload, 100);
+	statements_get(s, &one, 1);
+	assert_string_equal(error_reason_name(&one.err), "network");
+	statements_cancel(s);
+	statements_get(s, &one, 1);
+	assert_string_equal(error_reason_name(&one.err), "cancelled");
+	assert_false(one.there);
+	buf_release(&one.payload);
+	statements_close(s);
+}
+
+static void
+test_fetch_cancelled(void **state)
+{
+	struct tile_fetch_options o = {
+	    .url = "http://127.0.0.1:1", .timeout_ms = 1000};
+	static const char *const reasons[] = {
+	    "network", "cancelled", "cancelled"};
+	AUTO(buf) out = BUF_INIT(100);
+	struct error err = {0};
+	struct tile_fetch *f = tile_fetch_open(&o, &err);
+
+	(void)state;
+	assert_non_null(f);
+	for (unsigned i = 0; i < 3; i++) {
+		/* The last one with a connection that is opened afterwards. */
+		err = (struct error){0};
+		assert_false(tile_fetch_get(f, i / 2, "/x", &out, &err));
+		assert_int_equal(err.code, ERR_UNAVAILABLE);
+		assert_string_equal(error_reason_name(&err), reasons[i]);
+		if (i == 0)
+			tile_fetch_cancel(f);
+	}
+	tile_fetch_close(f);
+}
+
 int
 main(void)
 {
@@ -496,6 +818,13 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_forks, begin, end),
 	    cmocka_unit_test_setup_teardown(test_compared, begin, end),
 	    cmocka_unit_test_setup_teardown(test_failures, begin, end),
+	    cmocka_unit_test_setup_teardown(test_side_by_side, begin, end),
+	    cmocka_unit_test_setup_teardown(test_follow, begin, end),
+	    cmocka_unit_test_setup_teardown(test_follow_fails, begin, end),
+	    cmocka_unit_test_setup_teardown(test_blocked, begin, end),
+	    cmocka_unit_test(test_statements),
+	    cmocka_unit_test(test_cancelled),
+	    cmocka_unit_test(test_fetch_cancelled),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
