@@ -141,9 +141,9 @@ scene_init(struct scene *s, struct parties *p)
 	    .deny_what = &p->ids[EVE],
 	    /* It has ended since: only the witnesses' time makes it good. */
 	    .leaf = {CI, ROOT, false, IDENTITY, "codeSigning", SIGNED - DAY,
-		SIGNED + 60},
+		SIGNED + 60, false},
 	    .root = {ROOT, ROOT, true, NULL, NULL, SIGNED - 9 * DAY,
-		NOW + 9 * DAY},
+		NOW + 9 * DAY, false},
 	    .payload_type = DSSE_IN_TOTO,
 	    .name = NAME,
 	    .version = "1.0",
