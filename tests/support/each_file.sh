@@ -13,8 +13,9 @@ shift 2
 mkdir -p "$stamps"
 cd "$SOURCE"
 # shellcheck disable=SC2086 # a list
+# sed reads to the end; a head that does not would end sort by a signal.
 newest=$({ find core io server client -name '*.h'; printf '%s\n' $rules; } |
-	xargs stat -c '%Y %n' | sort -rn | head -n 1 | cut -d' ' -f2-)
+	xargs stat -c '%Y %n' | sort -rn | sed -n '1s/^[^ ]* //p')
 export stamps newest
 # shellcheck disable=SC2016 # for the inner shell
 find core io server client -name '*.c' | LC_ALL=C sort |
