@@ -358,14 +358,20 @@ length_done(struct http_reader *r)
 static enum http_fault
 value_done(struct http_reader *r)
 {
+	bool blank = r->word_len != WORD_LONG && r->word_len > 0 &&
+	    is_blank(r->word[r->word_len - 1]);
+
 	while (r->word_len != WORD_LONG && r->word_len > 0 &&
 	    is_blank(r->word[r->word_len - 1]))
 		r->word_len--;
 	(void)next(r, STATE_LINE_LF);
 	switch ((enum header)r->header) {
+	/* The library takes no blank behind these two, and says so itself. */
 	case HEADER_LENGTH:
-		return length_done(r);
+		return blank ? HTTP_FAULT_LENGTH : length_done(r);
 	case HEADER_ENCODING:
+		if (blank)
+			return HTTP_FAULT_ENCODING;
 		if (r->encodings++ + r->lengths > 0)
 			return HTTP_FAULT_LENGTH_TWICE;
 		return word_is(r, "chunked") ? HTTP_FAULT_NONE
