@@ -54,6 +54,27 @@ def skip(why):
     sys.exit(77)
 
 
+class Schema:
+    """A published schema, schema/json/NAME.schema.json, to hold what is printed against."""
+
+    def __init__(self, name):
+        self.validator = None
+        try:
+            import jsonschema
+        except ImportError:
+            print(f"SKIP {name}.schema.json: jsonschema is not installed", flush=True)
+            return
+        path = os.path.join(os.path.dirname(__file__), "..", "..", "schema", "json", name + ".schema.json")
+        with open(path) as f:
+            schema = json.load(f)
+        jsonschema.Draft202012Validator.check_schema(schema)
+        self.validator = jsonschema.Draft202012Validator(schema)
+
+    def check(self, value, what):
+        for e in self.validator.iter_errors(value) if self.validator else []:
+            check(False, f"{what}: {e.json_path}: {e.message}")
+
+
 def b64(data):
     return base64.b64encode(data).decode()
 

@@ -29,7 +29,7 @@ import mtlog_test as t
 import test_models as m
 
 MTLOG = os.environ.get("MTLOG", os.path.join(t.BUILD, "mtlog"))
-SCHEMA = os.path.join(os.path.dirname(__file__), "..", "..", "schema", "json", "audit.schema.json")
+SCHEMA = t.Schema("audit")
 ROUNDS = int(os.environ.get("MTLOG_ROUNDS", "30"))
 SEED = int(os.environ.get("MTLOG_SEED", str(random.randrange(1 << 32))))
 work = tempfile.mkdtemp(prefix="mtlog-audit-")
@@ -156,28 +156,11 @@ def audit(vkey, url, *options, expect=0, reason=None, what=""):
     if not p.stdout:
         return None
     r = json.loads(p.stdout)
-    valid(r)
+    SCHEMA.check(r, what)
     t.check(r["code"] == p.returncode and r["clean"] == (p.returncode == 0), told)
     if reason:
         t.check(r["reason"] == reason, f"reason {reason}: {told}")
     return r
-
-
-try:
-    import jsonschema
-    with open(SCHEMA) as f:
-        schema = json.load(f)
-except ImportError:
-    jsonschema = None
-    print("SKIP the reports' schema: jsonschema is not installed", flush=True)
-
-
-def valid(report):
-    if jsonschema:
-        try:
-            jsonschema.validate(report, schema)
-        except jsonschema.ValidationError as e:
-            t.check(False, f"the report is as its schema has it: {e.message}")
 
 
 def result(report, step):
@@ -482,7 +465,7 @@ def places(server, key, entries):
                            env={**os.environ, "TMPDIR": tmp})
         t.check(p.returncode == 20, f"a fork stays one: {p.returncode} {p.stdout}{p.stderr}")
         r = json.loads(p.stdout)
-        valid(r)
+        SCHEMA.check(r, "an unwritable place")
         return r["evidence"], p.stderr
     note = server.get("/checkpoint")[2].decode()
     kept, said = run("--state", os.path.join(folder, "state"))
@@ -651,7 +634,7 @@ def interrupted(server, key):
             a.send_signal(number)
             out, err = a.communicate(timeout=30)
             r = json.loads(out)
-            valid(r)
+            SCHEMA.check(r, "an interrupted audit")
             kept = int(json.load(open(state))["size"])
             t.check(a.returncode == 1 and r["reason"] == "cancelled" and not r["clean"] and
                     "the next audit goes on from there" in r["message"] and f"{kept} of 12800" in r["message"],

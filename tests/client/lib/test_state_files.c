@@ -15,9 +15,9 @@
 #include "client/lib/json_file.h"
 #include "client/lib/lock.h"
 #include "io/file.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/mtlog-state.XXXXXX";
-static char path[64];
+static char path[256];
 
 /* How many allocations of jansson succeed before one fails; below 0: all. */
 static int allocations = -1;
@@ -89,7 +89,7 @@ static void
 test_lock(void **state)
 {
 	struct error err = {0};
-	char name[80];
+	char name[sizeof(path) + 8];
 	int fd, status;
 	pid_t child;
 
@@ -147,9 +147,8 @@ static int
 setup(void **state)
 {
 	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/state.json", folder);
+	folder_make("/tmp");
+	(void)snprintf(path, sizeof(path), "%s", folder_at("state.json"));
 	return 0;
 }
 
@@ -157,8 +156,8 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	(void)unlink(path);
-	return rmdir(folder);
+	folder_remove();
+	return 0;
 }
 
 int
