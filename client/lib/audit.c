@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "client/lib/audit_search.h"
-#include "client/lib/older.h"
+#include "client/lib/history.h"
 #include "core/base/cleanup.h"
 #include "core/model/entry.h"
 #include "core/tlog/entries.h"
@@ -67,43 +67,8 @@ passed(struct audit *a, enum audit_step step)
 
 /* --- one history --- */
 
-/*
- * The two heads go into a file that whoever has the log's key can check. It is
- * verified before it is shown; what does not stand alone is no evidence.
- */
-static void
-put_evidence(struct audit *a, struct bytes smaller, struct bytes larger)
-{
-	struct evidence e = {
-	    .key = *a->o->log, .smaller = smaller, .larger = larger};
-	struct node_reader nodes = tiles_nodes(a->o->tiles);
-	struct error ignored = {0};
-
-	if (a->out->evidence.len == 0)
-		(void)!evidence_make(&e, &nodes, &a->hasher, a->verifier,
-		    &a->out->evidence, &ignored);
-}
-
-static bool
-forked(struct audit *a, const char *who, struct bytes note,
-    const struct checkpoint *c, struct error *err)
-{
-	const struct checkpoint *head = &a->out->head;
-	struct bytes current = buf_bytes(&a->out->note);
-
-	if (c->size <= head->size)
-		put_evidence(a, note, current);
-	else
-		put_evidence(a, current, note);
-	return error_reason(err, ERR_BADSIG, "inconsistent",
-	    "%s signed two trees: %s has one of %" PRIu64
-	    " entries that the current one of %" PRIu64
-	    " is not consistent with",
-	    a->o->log->name, who, c->size, head->size);
-}
-
-/* A tree that somebody was shown and that is larger than the current one. */
-struct larger {
+/* A tree that somebody was shown. */
+struct shown {
 	const char *who;
 	struct bytes note;
 	struct checkpoint head;
@@ -114,66 +79,84 @@ struct larger {
 };
 
 static bool
-older(struct audit *a, const struct larger *l, struct error *why,
-    struct error *err)
+forked(const struct audit *a, const struct shown *s, struct error *err)
+{
+	return error_reason(err, ERR_BADSIG, "inconsistent",
+	    "%s signed two trees: %s has one of %" PRIu64
+	    " entries that the current one of %" PRIu64
+	    " is not consistent with",
+	    a->o->log->name, s->who, s->head.size, a->out->head.size);
+}
+
+/* The log shows less than it did, and it is of one history; or of what it showed
+ * there is nothing any more. */
+static bool
+went_back(
+    const struct audit *a, const struct shown *s, bool gone, struct error *err)
 {
 	const char *log = a->o->log->name;
 	uint64_t size = a->out->head.size;
 
-	switch (older_judge(a->o->tiles, &a->out->head, &l->head, why)) {
-	case OLDER_FORKED:
-		return forked(a, l->who, l->note, &l->head, err);
-	case OLDER_AGREES:
+	if (!gone)
 		return error_reason(err, ERR_BADSIG, "rollback",
 		    "%s shows an old checkpoint of the same history: a tree of "
 		    "%" PRIu64 " entries, but %s has one of %" PRIu64,
-		    log, size, l->who, l->head.size);
-	case OLDER_GONE:
-		return error_reason(err, ERR_BADSIG,
-		    l->ours ? "inconsistent" : "rollback",
-		    "%s shows a tree of %" PRIu64
-		    " entries, but %s has one of %" PRIu64
-		    ", of which it has no tiles any more: it went back, or %s",
-		    log, size, l->who, l->head.size,
-		    l->ours ? "forked" : "shows it to others only");
-	case OLDER_UNKNOWN:
-		break;
-	}
-	*err = *why;
-	return false;
+		    log, size, s->who, s->head.size);
+	return error_reason(err, ERR_BADSIG,
+	    s->ours ? "inconsistent" : "rollback",
+	    "%s shows a tree of %" PRIu64 " entries, but %s has one of %" PRIu64
+	    ", of which it has no tiles any more: it went back, or %s",
+	    log, size, s->who, s->head.size,
+	    s->ours ? "forked" : "shows it to others only");
 }
 
-/* The log shows less than it did. Afterwards the head is the current one again. */
+/* Is this tree of the current one's history? */
 static bool
-behind(struct audit *a, const struct larger *l, struct error *err)
+judge(struct audit *a, const struct shown *s, struct error *err)
 {
 	const struct checkpoint *head = &a->out->head;
+	bool larger = s->head.size > head->size;
+	struct history h = {
+	    .log = a->o->log,
+	    .heads = {{buf_bytes(&a->out->note), head->size, head->root},
+		{s->note, s->head.size, s->head.root}},
+	};
 	struct error why = {0};
+	enum history_is is = history_judge(a->o->tiles, &h, &why);
 
-	(void)older(a, l, &why, err);
-	(void)!tiles_head(a->o->tiles, head->size, &head->root, &a->lost);
-	return false;
+	if (a->out->evidence.len == 0)
+		buf_put(&a->out->evidence, buf_bytes(&h.evidence));
+	buf_release(&h.evidence);
+	if (is == HISTORY_FORKED)
+		return forked(a, s, err);
+	if (larger && (is == HISTORY_ONE || is == HISTORY_GONE))
+		return went_back(a, s, is == HISTORY_GONE, err);
+	if (is != HISTORY_ONE)
+		*err = why;
+	return is == HISTORY_ONE;
 }
 
-/* Is this checkpoint, signed by the log, of the current one's history? */
+/* Is this checkpoint, signed by the log, of the current one's history? The
+ * tiles stand on the current one afterwards, or are `lost`. */
 static bool
 same_history(struct audit *a, const char *who, struct bytes note, bool ours,
     struct error *err)
 {
-	struct checkpoint c;
-	struct hash root;
+	const struct checkpoint *head = &a->out->head;
+	struct shown s = {.who = who, .note = note, .ours = ours};
+	bool ok;
 
 	if (a->lost.code != ERR_NONE) {
 		*err = a->lost;
 		return false;
 	}
-	if (!checkpoint_open(note, a->o->log, a->verifier, &c, err))
+	if (!checkpoint_open(note, a->o->log, a->verifier, &s.head, err))
 		return false;
-	if (c.size > a->out->head.size)
-		return behind(a, &(struct larger){who, note, c, ours}, err);
-	if (!tiles_root(a->o->tiles, c.size, &root, err))
-		return false;
-	return hash_equal(&root, &c.root) || forked(a, who, note, &c, err);
+	ok = judge(a, &s, err);
+	if (!tiles_stand_on(a->o->tiles, head->size, &head->root))
+		(void)!tiles_head(
+		    a->o->tiles, head->size, &head->root, &a->lost);
+	return ok;
 }
 
 static bool

@@ -16,7 +16,8 @@ compare(struct tiles *t, const struct history_head *smaller,
 		merkle_empty_root(&root);
 	else if (!t)
 		return error_set(err, ERR_INTERNAL, "no tiles to compare with");
-	else if (!tiles_head(t, larger->size, &larger->root, err) ||
+	else if ((!tiles_stand_on(t, larger->size, &larger->root) &&
+		     !tiles_head(t, larger->size, &larger->root, err)) ||
 	    !tiles_root(t, smaller->size, &root, err))
 		return false;
 	*one = hash_equal(&root, &smaller->root);
@@ -43,13 +44,18 @@ prove(struct tiles *t, const struct history_head *smaller,
 	return ok;
 }
 
-bool
-history_compare(struct tiles *t, struct history *h, struct error *err)
+enum history_is
+history_judge(struct tiles *t, struct history *h, struct error *why)
 {
-	bool swap = h->heads[0].size > h->heads[1].size;
+	bool swap = h->heads[0].size > h->heads[1].size, one = false;
 	const struct history_head *smaller = &h->heads[swap];
 	const struct history_head *larger = &h->heads[!swap];
 
-	return compare(t, smaller, larger, &h->one, err) &&
-	    (h->one || prove(t, smaller, larger, h, err));
+	buf_init(&h->evidence, EVIDENCE_MAX_LEN);
+	if (!compare(t, smaller, larger, &one, why))
+		return t && tiles_gone(t) ? HISTORY_GONE : HISTORY_UNKNOWN;
+	if (one)
+		return HISTORY_ONE;
+	return prove(t, smaller, larger, h, why) ? HISTORY_FORKED
+						 : HISTORY_UNKNOWN;
 }

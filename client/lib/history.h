@@ -11,27 +11,37 @@ struct history_head {
 	struct hash root;
 };
 
-/* Two heads of one log, in any order, and what they are to each other. */
+/* Two heads of one log, in any order. The evidence, of a fork, is
+ * history_judge's to make and the caller's to release. */
 struct history {
 	const struct vkey *log;
 	struct history_head heads[2];
-	bool one;	     /* the larger tree begins with the smaller one */
-	struct buf evidence; /* if not; its limit EVIDENCE_MAX_LEN */
+	struct buf evidence;
+};
+
+/* What two heads are to each other. */
+enum history_is {
+	HISTORY_UNKNOWN = 0, /* it cannot be told, and nobody is accused */
+	HISTORY_ONE,	     /* the larger tree begins with the smaller one */
+	HISTORY_FORKED,	     /* it does not, and there is evidence */
+	/* The log answers that it has no longer what the larger tree is made of
+	 * (404): if it showed it before, it takes back what it signed. */
+	HISTORY_GONE,
 };
 
 /*
- * history_compare tells whether the log with these tiles has one history with
+ * history_judge tells whether the log with these tiles has one history with
  * both heads in it, by what the tiles hash to: nothing that the log says about
  * it is asked. Two roots of one size, and an empty tree with a root of its own,
- * need no tiles: `t` may be NULL then, and is not asked. Else its head is the
- * larger one afterwards.
+ * need no tiles: `t` may be NULL then, and is not asked. Else it stands on the
+ * larger one after HISTORY_ONE and HISTORY_FORKED.
  *
- * Where they contradict each other evidence of it (core/tlog/evidence.h) is
- * appended, which stands alone: nobody is accused without. False with the errors
- * of tiles_head and tiles_root where it cannot be told, and with those of
- * evidence_make.
+ * The evidence of a fork (core/tlog/evidence.h) stands alone: without, it is
+ * HISTORY_UNKNOWN. `why` is the error of that and of HISTORY_GONE: of tiles_head,
+ * tiles_root and evidence_make, also for tiles that do not hash to what was
+ * signed (reason "tile"): whose fault that is cannot be told.
  */
-bool history_compare(struct tiles *t, struct history *h, struct error *err)
-    MUST_USE;
+enum history_is history_judge(
+    struct tiles *t, struct history *h, struct error *why) MUST_USE;
 
 #endif

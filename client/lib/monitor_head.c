@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/lib/history.h"
 #include "client/lib/monitor_parts.h"
 #include "core/base/cleanup.h"
 #include "core/base/encoding.h"
@@ -28,23 +29,6 @@ about_head(struct watched *w, uint64_t size, const struct hash *root,
 
 /* --- evidence --- */
 
-/* Two notes of the log, the larger of which `tiles` stands on. */
-struct pair {
-	struct bytes smaller, larger;
-	struct checkpoint heads[2];
-};
-
-static bool
-make_evidence(
-    struct watched *w, const struct pair *p, struct buf *out, struct error *err)
-{
-	struct evidence e = {
-	    .key = w->log->key, .smaller = p->smaller, .larger = p->larger};
-	struct node_reader nodes = tiles_nodes(w->tiles);
-
-	return evidence_make(&e, &nodes, &w->hasher, w->verifier, out, err);
-}
-
 /* One that is there already says the same. */
 static bool
 write_evidence(struct watched *w, const struct hash *about,
@@ -69,16 +53,14 @@ write_evidence(struct watched *w, const struct hash *about,
  * NULL: the log. One fork of a log is told once, and once for each of those.
  */
 static bool
-fork_found(struct monitor *m, struct watched *w, const struct pair *p,
-    struct bytes shown, const char *from, struct error *err)
+fork_found(struct monitor *m, struct watched *w, const struct history *h,
+    const char *from, struct error *err)
 {
-	AUTO(buf) evidence = BUF_INIT(EVIDENCE_MAX_LEN);
 	struct monitor_finding f = {.kind = MONITOR_FORK,
 	    .reason = "inconsistent",
 	    .from = from,
-	    .shown = shown};
+	    .shown = h->heads[1].note};
 	char message[MESSAGE_MAX];
-	struct error why = {0};
 	char *path = NULL;
 	bool ok;
 
@@ -86,17 +68,12 @@ fork_found(struct monitor *m, struct watched *w, const struct pair *p,
 		sha256(&w->hasher, bytes_str(from), &f.about);
 	else
 		about_head(w, w->size, &w->root, NULL, &f.about);
-	if (!make_evidence(w, p, &evidence, &why)) {
-		(void)error_prefix(&why, "the heads differ, and yet");
-		monitor_trouble(m, w, &why);
-		return true;
-	}
-	ok = write_evidence(w, &f.about, buf_bytes(&evidence), &path, err);
+	ok = write_evidence(w, &f.about, buf_bytes(&h->evidence), &path, err);
 	(void)snprintf(message, sizeof(message),
 	    "the log FORKED: it signed two heads, of size %llu and %llu, that "
 	    "contradict each other; mtlog inspect %s",
-	    (unsigned long long)p->heads[0].size,
-	    (unsigned long long)p->heads[1].size, path ? path : "");
+	    (unsigned long long)h->heads[0].size,
+	    (unsigned long long)h->heads[1].size, path ? path : "");
 	f.message = message;
 	f.evidence = path;
 	ok = ok && monitor_event_finding(m, w, &f, err);
@@ -104,11 +81,15 @@ fork_found(struct monitor *m, struct watched *w, const struct pair *p,
 	return ok;
 }
 
-/* What we hold, as a checkpoint. */
-static struct checkpoint
-ours(const struct watched *w)
+/* What we hold, and another head of the log. Release its evidence. */
+static struct history
+beside(const struct watched *w, struct bytes note, const struct checkpoint *c)
 {
-	return (struct checkpoint){.size = w->size, .root = w->root};
+	return (struct history){
+	    .log = &w->log->key,
+	    .heads = {{buf_bytes(&w->note), w->size, w->root},
+		{note, c->size, c->root}},
+	};
 }
 
 /* --- what the log itself shows --- */
@@ -169,24 +150,6 @@ advance(struct monitor *m, struct watched *w, const struct checkpoint *c,
 	return buf_ok(&w->note, err) && monitor_state_write(w, err);
 }
 
-/* A tree that is larger than the one before, or the first one. */
-static bool
-saw_larger(struct monitor *m, struct watched *w, const struct checkpoint *c,
-    struct bytes note, bool *current, struct error *err)
-{
-	struct pair p = {buf_bytes(&w->note), note, {ours(w), *c}};
-	struct error why = {0};
-	struct hash root;
-
-	if (!tiles_head(w->tiles, c->size, &c->root, &why) ||
-	    (w->has_head && !tiles_root(w->tiles, w->size, &root, &why)))
-		return tiles_failed(m, w, c, note, &why, err);
-	if (w->has_head && !hash_equal(&root, &w->root))
-		return fork_found(m, w, &p, note, NULL, err);
-	*current = true;
-	return advance(m, w, c, note, err);
-}
-
 static bool
 rolled_back(struct monitor *m, struct watched *w, const struct checkpoint *c,
     struct bytes note, bool proven, struct error *err)
@@ -209,41 +172,66 @@ rolled_back(struct monitor *m, struct watched *w, const struct checkpoint *c,
 	return monitor_event_finding(m, w, &f, err);
 }
 
-/* A smaller tree: an old checkpoint, of this history or of another one. */
+/* The first head of all is believed, if there is a tree below it. */
 static bool
-saw_smaller(struct monitor *m, struct watched *w, const struct checkpoint *c,
+saw_first(struct monitor *m, struct watched *w, const struct checkpoint *c,
     struct bytes note, bool *current, struct error *err)
 {
-	struct pair p = {note, buf_bytes(&w->note), {*c, ours(w)}};
 	struct error why = {0};
-	struct hash root;
 
-	if (!tiles_head(w->tiles, w->size, &w->root, &why) ||
-	    !tiles_root(w->tiles, c->size, &root, &why)) {
-		/* It answers, but has no longer what it had. */
-		if (why.code == ERR_BADSIG || why.code == ERR_SYNTAX ||
-		    strcmp(error_reason_name(&why), "server-error") == 0)
-			return rolled_back(m, w, c, note, false, err);
-		monitor_trouble(m, w, &why);
-		return true;
-	}
-	*current = true;
-	return hash_equal(&root, &c->root)
-	    ? rolled_back(m, w, c, note, true, err)
-	    : fork_found(m, w, &p, note, NULL, err);
+	*current = tiles_head(w->tiles, c->size, &c->root, &why);
+	return *current ? advance(m, w, c, note, err)
+			: tiles_failed(m, w, c, note, &why, err);
 }
 
+/* It is of the history that we know: larger, the same, or an old one. */
 static bool
-saw_same(struct monitor *m, struct watched *w, const struct checkpoint *c,
+saw_one(struct monitor *m, struct watched *w, const struct checkpoint *c,
     struct bytes note, bool *current, struct error *err)
 {
-	struct pair p = {buf_bytes(&w->note), note, {ours(w), *c}};
+	bool larger = c->size > w->size;
+	uint64_t size = larger ? c->size : w->size;
+	const struct hash *root = larger ? &c->root : &w->root;
 	struct error why = {0};
 
-	if (!hash_equal(&c->root, &w->root))
-		return fork_found(m, w, &p, note, NULL, err);
-	*current = tiles_head(w->tiles, w->size, &w->root, &why);
-	return *current || tiles_failed(m, w, c, note, &why, err);
+	/* Of the head that did not change it is looked at again. */
+	*current =
+	    (c->size != w->size && tiles_stand_on(w->tiles, size, root)) ||
+	    tiles_head(w->tiles, size, root, &why);
+	if (!*current)
+		return tiles_failed(m, w, c, note, &why, err);
+	if (larger)
+		return advance(m, w, c, note, err);
+	return c->size == w->size || rolled_back(m, w, c, note, true, err);
+}
+
+/* What is not our head is not followed; ours is, if its tiles are there. */
+static bool
+saw_next(struct monitor *m, struct watched *w, const struct checkpoint *c,
+    struct bytes note, bool *current, struct error *err)
+{
+	struct history h = beside(w, note, c);
+	struct error why = {0};
+	bool ok;
+
+	switch (history_judge(w->tiles, &h, &why)) {
+	case HISTORY_ONE:
+		ok = saw_one(m, w, c, note, current, err);
+		break;
+	case HISTORY_FORKED:
+		*current = tiles_stand_on(w->tiles, w->size, &w->root);
+		ok = fork_found(m, w, &h, NULL, err);
+		break;
+	case HISTORY_GONE:
+		ok = c->size < w->size ? rolled_back(m, w, c, note, false, err)
+				       : tiles_failed(m, w, c, note, &why, err);
+		break;
+	case HISTORY_UNKNOWN:
+	default:
+		ok = tiles_failed(m, w, c, note, &why, err);
+	}
+	buf_release(&h.evidence);
+	return ok;
 }
 
 static bool
@@ -288,17 +276,6 @@ ask_quorum(
 	return monitor_state_write(w, err);
 }
 
-static bool
-saw(struct monitor *m, struct watched *w, const struct checkpoint *c,
-    struct bytes note, bool *current, struct error *err)
-{
-	if (!w->has_head || c->size > w->size)
-		return saw_larger(m, w, c, note, current, err);
-	if (c->size == w->size)
-		return saw_same(m, w, c, note, current, err);
-	return saw_smaller(m, w, c, note, current, err);
-}
-
 bool
 monitor_head(
     struct monitor *m, struct watched *w, bool *current, struct error *err)
@@ -312,7 +289,8 @@ monitor_head(
 		monitor_trouble(m, w, &why);
 		return true;
 	}
-	if (!saw(m, w, &c, buf_bytes(&note), current, err))
+	if (!(w->has_head ? saw_next : saw_first)(
+		m, w, &c, buf_bytes(&note), current, err))
 		return false;
 	/* Of what is not its head the history was asked, and that is told. */
 	return !*current || c.size != w->size ||
@@ -321,37 +299,15 @@ monitor_head(
 
 /* --- what others saw --- */
 
-/* A larger head that the log shows to others: does it lead from ours? `*told`:
- * the log gave what it takes to say so. */
-static bool
-judge_larger(struct monitor *m, struct watched *w, const struct checkpoint *c,
-    struct bytes note, const char *from, bool *told, struct error *err)
-{
-	struct pair p = {buf_bytes(&w->note), note, {ours(w), *c}};
-	struct error why = {0};
-	struct hash root;
-	bool ok = true;
-
-	*told = tiles_head(w->tiles, c->size, &c->root, &why) &&
-	    tiles_root(w->tiles, w->size, &root, &why);
-	if (*told && !hash_equal(&root, &w->root))
-		ok = fork_found(m, w, &p, note, from, err);
-	/* Back to where the caller was. */
-	why = (struct error){0};
-	if (!tiles_head(w->tiles, w->size, &w->root, &why))
-		monitor_trouble(m, w, &why);
-	return ok;
-}
-
 bool
 monitor_judge(struct monitor *m, struct watched *w, struct bytes note,
     const char *from, bool *larger, struct error *err)
 {
-	struct pair p = {.smaller = note, .larger = buf_bytes(&w->note)};
 	struct error why = {0};
 	struct checkpoint c;
-	struct hash root;
-	bool told;
+	struct history h;
+	enum history_is is;
+	bool ok = true;
 
 	*larger = false;
 	if (!checkpoint_open(note, &w->log->key, w->verifier, &c, &why)) {
@@ -360,18 +316,19 @@ monitor_judge(struct monitor *m, struct watched *w, struct bytes note,
 		monitor_trouble(m, w, &why);
 		return true;
 	}
-	if (c.size > w->size) {
-		if (!judge_larger(m, w, &c, note, from, &told, err))
-			return false;
-		*larger = !told;
-		return true;
-	}
-	p.heads[0] = c;
-	p.heads[1] = ours(w);
-	if (!tiles_root(w->tiles, c.size, &root, &why)) {
+	h = beside(w, note, &c);
+	is = history_judge(w->tiles, &h, &why);
+	if (is == HISTORY_FORKED)
+		ok = fork_found(m, w, &h, from, err);
+	else if (is != HISTORY_ONE && c.size > w->size)
+		*larger = true; /* it is not yet there for us */
+	else if (is != HISTORY_ONE)
 		monitor_trouble(m, w, &why);
-		return true;
-	}
-	return hash_equal(&root, &c.root) ||
-	    fork_found(m, w, &p, note, from, err);
+	buf_release(&h.evidence);
+	/* Back to where the caller was. */
+	why = (struct error){0};
+	if (!tiles_stand_on(w->tiles, w->size, &w->root) &&
+	    !tiles_head(w->tiles, w->size, &w->root, &why))
+		monitor_trouble(m, w, &why);
+	return ok;
 }

@@ -99,7 +99,6 @@ struct case_of {
 	struct bytes note;
 	const struct checkpoint *shown;
 	bool older; /* what is shown is the smaller one */
-	bool gone;  /* the last that was asked of the tiles: it is not there */
 };
 
 /* `evidence`: empty if there is none. */
@@ -143,26 +142,9 @@ cry(const struct case_of *c, const char *what, struct bytes evidence,
 	return false;
 }
 
-/* The tiles, and whether they were there. */
-static bool
-get_tile(void *arg, unsigned worker, const char *path, struct buf *out,
-    struct error *err)
-{
-	struct case_of *c = arg;
-	const struct tile_source *from = &c->contact->tiles;
-	struct error why = {0};
-
-	if (from->get(from->arg, worker, path, out, &why))
-		return true;
-	c->gone = why.code == ERR_NOTFOUND;
-	if (err->code == ERR_NONE)
-		*err = why;
-	return false;
-}
-
 /* `said`: why the log gave no proof; of no code: it gave one that fails. */
 static bool
-untold(const struct case_of *c, const struct error *said,
+untold(const struct case_of *c, bool gone, const struct error *said,
     const struct error *why, struct error *err)
 {
 	if (why->code == ERR_INTERNAL || why->code == ERR_BADSIG ||
@@ -173,7 +155,7 @@ untold(const struct case_of *c, const struct error *said,
 		return false;
 	}
 	/* It takes back what it signed: that much is known of a plain "no". */
-	if (c->older && c->gone &&
+	if (c->older && gone &&
 	    (said->code == ERR_NOTFOUND || said->code == ERR_DENIED))
 		return cry(c, "WENT BACK", (struct bytes){0}, err);
 	return error_reason(err, ERR_UNAVAILABLE, "server-error",
@@ -184,49 +166,50 @@ untold(const struct case_of *c, const struct error *said,
 	    said->code == ERR_NONE ? "its proof fails" : said->text, why->text);
 }
 
-static bool
-ask_tiles(struct case_of *c, struct history *h, struct error *err)
+static enum history_is
+ask_tiles(const struct case_of *c, struct history *h, struct error *why)
 {
-	struct tile_fetch_options o = {.source = {get_tile, c}};
+	struct tile_fetch_options o = {.source = c->contact->tiles};
+	enum history_is is = HISTORY_UNKNOWN;
 	struct tile_fetch *f;
 	struct tiles *t = NULL;
-	bool ok;
 
-	if (!c->contact->tiles.get)
-		return error_reason(err, ERR_UNAVAILABLE, "server-error",
+	if (!o.source.get) {
+		(void)error_reason(why, ERR_UNAVAILABLE, "server-error",
 		    "there are no tiles to ask");
-	f = tile_fetch_open(&o, err);
+		return is;
+	}
+	f = tile_fetch_open(&o, why);
 	if (f)
-		t = tiles_open(f, err);
-	ok = t && history_compare(t, h, err);
+		t = tiles_open(f, why);
+	if (t)
+		is = history_judge(t, h, why);
 	tiles_close(t);
 	tile_fetch_close(f);
-	return ok;
+	return is;
 }
 
 /* What the two trees are to each other, by what they consist of. `tiles`: they
  * differ in size, and neither is empty. */
 static bool
-one_history(
-    struct case_of *c, bool tiles, const struct error *said, struct error *err)
+one_history(const struct case_of *c, bool tiles, const struct error *said,
+    struct error *err)
 {
 	struct history h = {
 	    .log = &c->pin->key,
 	    .heads = {{bytes_str(c->pin->note), c->pin->size, c->pin->root},
 		{c->note, c->shown->size, c->shown->root}},
-	    .evidence = BUF_INIT(EVIDENCE_MAX_LEN),
 	};
 	struct error why = {0};
-	bool told =
-	    tiles ? ask_tiles(c, &h, &why) : history_compare(NULL, &h, &why);
-	bool ok = told && h.one;
+	enum history_is is =
+	    tiles ? ask_tiles(c, &h, &why) : history_judge(NULL, &h, &why);
 
-	if (!told)
-		(void)untold(c, said, &why, err);
-	else if (!h.one)
+	if (is == HISTORY_FORKED)
 		(void)cry(c, "FORKED", buf_bytes(&h.evidence), err);
+	else if (is != HISTORY_ONE)
+		(void)untold(c, is == HISTORY_GONE, said, &why, err);
 	buf_release(&h.evidence);
-	return ok;
+	return is == HISTORY_ONE;
 }
 
 /* What the log says of the smaller size in the larger tree may be a fork in its
@@ -270,7 +253,7 @@ proof_holds(const struct case_of *c, const struct log_connection *said,
 
 /* Sizes that differ, of trees that are not empty. */
 static bool
-lead_over(struct case_of *c, struct error *err)
+lead_over(const struct case_of *c, struct error *err)
 {
 	const uint64_t sizes[2] = {c->pin->size, c->shown->size};
 	struct log_connection said = {0};

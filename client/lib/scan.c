@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/lib/fork.h"
+#include "client/lib/history.h"
 #include "client/lib/lock.h"
-#include "client/lib/older.h"
-#include "client/lib/scan_fork.h"
 #include "client/lib/scan_record.h"
 #include "client/lib/scan_walk.h"
 #include "client/lib/tiles.h"
@@ -167,12 +167,12 @@ read_head(struct scan *s, struct error *err)
 }
 
 static bool
-forked(struct scan *s, const struct scan_head *pin, struct error *err)
+forked(const struct scan *s, const struct scan_head *pin, struct bytes evidence,
+    struct error *err)
 {
 	struct error why = {0};
 	char *path = NULL;
-	bool kept = scan_fork_write(
-	    s->o->state, log_key(s), pin, &s->head, s->tiles, &path, &why);
+	bool kept = fork_write(s->o->state, evidence, &path, &why);
 
 	(void)error_reason(err, ERR_CONFLICT, "inconsistent",
 	    "the log's tree of %llu entries and the one of %llu that it signed "
@@ -184,54 +184,50 @@ forked(struct scan *s, const struct scan_head *pin, struct error *err)
 	return false;
 }
 
-/* The log shows less than it did: its tiles say whether it is only late. */
+/* The log shows less than it did. `gone`: it has no longer what it showed. */
 static bool
-older(struct scan *s, const struct scan_head *pin, struct error *err)
+went_back(const struct scan *s, const struct scan_head *pin, bool gone,
+    struct error *err)
 {
-	struct checkpoint shown = {.size = s->head.size, .root = s->head.root};
-	struct checkpoint larger = {.size = pin->size, .root = pin->root};
-	struct error why = {0};
+	unsigned long long shown = s->head.size, before = pin->size;
 
-	switch (older_judge(s->tiles, &shown, &larger, &why)) {
-	case OLDER_FORKED:
-		return forked(s, pin, err);
-	case OLDER_AGREES:
-		return error_reason(err, ERR_DENIED, "rollback",
-		    "the log shows an old checkpoint of the same history: a "
-		    "tree of %llu entries, and showed one of %llu before",
-		    (unsigned long long)shown.size,
-		    (unsigned long long)larger.size);
-	case OLDER_GONE:
+	if (gone)
 		return error_reason(err, ERR_CONFLICT, "inconsistent",
 		    "the log shows a tree of %llu entries, and showed one of "
 		    "%llu before, of which it has no tiles any more: it went "
 		    "back, or forked",
-		    (unsigned long long)shown.size,
-		    (unsigned long long)larger.size);
-	case OLDER_UNKNOWN:
-		break;
-	}
-	*err = why;
-	return false;
+		    shown, before);
+	return error_reason(err, ERR_DENIED, "rollback",
+	    "the log shows an old checkpoint of the same history: a tree of "
+	    "%llu entries, and showed one of %llu before",
+	    shown, before);
 }
 
 /* Whether the head continues one that was believed before. */
 static bool
 follows(struct scan *s, const struct scan_head *pin, struct error *err)
 {
-	struct hash root;
+	struct history h = {
+	    .log = log_key(s),
+	    .heads = {{pin->note, pin->size, pin->root},
+		{s->head.note, s->head.size, s->head.root}},
+	};
+	bool smaller = s->head.size < pin->size, ok;
+	struct error why = {0};
+	enum history_is is;
 
-	if (pin->there && s->head.size < pin->size)
-		return older(s, pin, err);
-	if (pin->there && s->head.size == pin->size &&
-	    !hash_equal(&pin->root, &s->head.root))
-		return forked(s, pin, err);
-	if (!tiles_head(s->tiles, s->head.size, &s->head.root, err))
-		return false;
 	if (!pin->there)
 		return true;
-	return tiles_root(s->tiles, pin->size, &root, err) &&
-	    (hash_equal(&root, &pin->root) || forked(s, pin, err));
+	is = history_judge(s->tiles, &h, &why);
+	ok = is == HISTORY_ONE && !smaller;
+	if (is == HISTORY_FORKED)
+		(void)forked(s, pin, buf_bytes(&h.evidence), err);
+	else if (smaller && (is == HISTORY_ONE || is == HISTORY_GONE))
+		(void)went_back(s, pin, is == HISTORY_GONE, err);
+	else if (!ok)
+		*err = why;
+	buf_release(&h.evidence);
+	return ok;
 }
 
 /* The head that mtlog log remembers. */
@@ -258,7 +254,10 @@ continues(struct scan *s, struct error *err)
 	struct scan_head pinned, pin;
 
 	return read_pin(s, &pinned, err) && follows(s, &pinned, err) &&
-	    scan_book_head(s->book, "pin", &pin, err) && follows(s, &pin, err);
+	    scan_book_head(s->book, "pin", &pin, err) &&
+	    follows(s, &pin, err) &&
+	    (tiles_stand_on(s->tiles, s->head.size, &s->head.root) ||
+		tiles_head(s->tiles, s->head.size, &s->head.root, err));
 }
 
 /* Where the scan stands; it begins anew for a policy with new signers. */

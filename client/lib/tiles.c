@@ -183,8 +183,15 @@ tiles_head(
 		    "the log's tiles do not hash to the root of its "
 		    "checkpoint of size %" PRIu64,
 		    size);
+	t->root = got;
 	t->has_head = true;
 	return true;
+}
+
+bool
+tiles_stand_on(const struct tiles *t, uint64_t size, const struct hash *root)
+{
+	return t->has_head && t->size == size && hash_equal(&t->root, root);
 }
 
 /* --- full tiles --- */
@@ -325,6 +332,7 @@ tiles_root(struct tiles *t, uint64_t size, struct hash *out, struct error *err)
 {
 	struct node_reader nodes = tiles_nodes(t);
 
+	t->gone = false;
 	if (!t->has_head || size > t->size)
 		return error_set(err, ERR_USAGE,
 		    "no root of size %" PRIu64 " under this head", size);

@@ -47,6 +47,10 @@ bool tiles_checkpoint(struct tiles *t, const struct vkey *key, struct buf *note,
 bool tiles_head(struct tiles *t, uint64_t size, const struct hash *root,
     struct error *err) MUST_USE;
 
+/* tiles_stand_on tells whether that is the head already. */
+bool tiles_stand_on(
+    const struct tiles *t, uint64_t size, const struct hash *root);
+
 /* tiles_gone tells, after tiles_head or tiles_root failed, whether it was because
  * the log answers that it has not (404) what the head implies. */
 bool tiles_gone(const struct tiles *t);

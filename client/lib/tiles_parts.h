@@ -33,6 +33,7 @@ struct tiles {
 	bool has_head;
 	bool gone; /* see tiles_gone */
 	uint64_t size;
+	struct hash root;
 	uint64_t clock; /* of `used` */
 	struct edge edges[TILE_LEVELS];
 	struct known known[TILE_KNOWN];

@@ -431,6 +431,11 @@ def test_rollback():
         t.check([e["kind"] for e in events] == ["rollback"] and
                 events[0]["reason"] == "rollback", f"replayed: {events}")
         t.check(s.once(expect=17) == [], "told once")
+        # Who stands between can spoil a tile, or give none: that accuses nobody of going back.
+        for lie, code, kinds in ((lambda p: flipped(s, p), 21, ["bad-data"]), (lambda p: (500, {}, b""), 32, [])):
+            s.proxy.lie = lambda p: (200, {}, old) if p == "/checkpoint" else lie(p) if p.startswith("/tile/0/") else None
+            events = s.once(expect=code)
+            t.check(keys(events, "kind") == kinds, f"an old one, and tiles that are not to be had: {events}")
         # The whole log as it was.
         s.proxy.lie = lambda p: None
         s.log.stop()

@@ -96,20 +96,20 @@ head_of(struct memory_tree *t, uint64_t size, bool lies, struct buf *note)
 	return (struct history_head){buf_bytes(note), size, c.root};
 }
 
-static bool
-compare(struct history *h, bool tiles, struct error *err)
+static enum history_is
+judge(struct history *h, bool tiles, struct error *err)
 {
 	struct tile_fetch_options o = {.source = {get, NULL}};
 	struct tile_fetch *f = tile_fetch_open(&o, err);
 	struct tiles *t = f ? tiles_open(f, err) : NULL;
-	bool ok;
+	enum history_is is;
 
 	assert_non_null(t);
 	asked = 0;
-	ok = history_compare(tiles ? t : NULL, h, err);
+	is = history_judge(tiles ? t : NULL, h, err);
 	tiles_close(t);
 	tile_fetch_close(f);
-	return ok;
+	return is;
 }
 
 static bool
@@ -122,13 +122,17 @@ stands_alone(const struct buf *text)
 	    evidence_verify(&e, &vkey, &hasher, verifier, NULL, &err);
 }
 
+#define ONE HISTORY_ONE
+#define TWO HISTORY_FORKED
+#define BAD HISTORY_UNKNOWN
+
 /* One head of each tree, both in each order. */
 struct pair {
 	struct memory_tree *tree[2];
 	uint64_t size[2];
 	bool lies[2];
 	struct memory_tree *served; /* NULL: none is asked */
-	enum { ONE, TWO, BAD } is;
+	enum history_is is;
 };
 
 static void
@@ -136,26 +140,25 @@ check(const struct pair *p, bool turned)
 {
 	AUTO(buf) a = {0};
 	AUTO(buf) b = {0};
-	struct history h = {
-	    .log = &vkey, .evidence = BUF_INIT(EVIDENCE_MAX_LEN)};
+	struct history h = {.log = &vkey};
 	struct error err = {0};
-	bool ok;
+	enum history_is is;
 
 	h.heads[turned] = head_of(p->tree[0], p->size[0], p->lies[0], &a);
 	h.heads[!turned] = head_of(p->tree[1], p->size[1], p->lies[1], &b);
 	served = p->served;
 	if (served)
 		served->limit = served->size;
-	ok = compare(&h, p->served != NULL, &err);
-	if (ok != (p->is != BAD))
-		fail_msg("%llu and %llu: %s", (unsigned long long)p->size[0],
-		    (unsigned long long)p->size[1], err.text);
-	if (!ok)
+	is = judge(&h, p->served != NULL, &err);
+	if (is != p->is)
+		fail_msg("%llu and %llu: %d, not %d: %s",
+		    (unsigned long long)p->size[0],
+		    (unsigned long long)p->size[1], (int)is, (int)p->is,
+		    err.text);
+	if (is == BAD)
 		assert_string_equal(error_reason_name(&err), "tile");
-	if (ok)
-		assert_int_equal(h.one, p->is == ONE);
-	assert_int_equal(stands_alone(&h.evidence), p->is == TWO);
-	if (p->is != TWO)
+	assert_int_equal(stands_alone(&h.evidence), is == TWO);
+	if (is != TWO)
 		assert_int_equal(h.evidence.len, 0);
 	buf_release(&h.evidence);
 }
@@ -203,20 +206,43 @@ test_not_told(void **state)
 {
 	AUTO(buf) a = {0};
 	AUTO(buf) b = {0};
-	struct history h = {
-	    .log = &vkey, .evidence = BUF_INIT(EVIDENCE_MAX_LEN)};
+	struct history h = {.log = &vkey};
 	struct error err = {0}, none = {0};
 
 	(void)state;
 	h.heads[0] = head_of(&honest, 7, false, &a);
 	h.heads[1] = head_of(&other, 5000, false, &b);
 	served = NULL;
-	assert_false(compare(&h, true, &err));
+	assert_int_equal(judge(&h, true, &err), HISTORY_UNKNOWN);
 	assert_string_equal(err.reason, "network");
 	assert_int_equal(asked, 1);
-	assert_false(compare(&h, false, &none));
+	assert_int_equal(judge(&h, false, &none), HISTORY_UNKNOWN);
 	assert_int_equal(none.code, ERR_INTERNAL);
 	assert_int_equal(h.evidence.len, 0);
+	buf_release(&h.evidence);
+}
+
+/* A log that has only the smaller tree says of the larger one that it is not
+ * there. */
+static void
+test_gone(void **state)
+{
+	struct memory_tree small = {0};
+	AUTO(buf) a = {0};
+	AUTO(buf) b = {0};
+	struct history h = {.log = &vkey};
+	struct error err = {0};
+
+	(void)state;
+	h.heads[0] = head_of(&honest, 7, false, &a);
+	h.heads[1] = head_of(&honest, 5000, false, &b);
+	memory_tree_init(&small, 7);
+	memory_tree_fill(&small, &hasher, 7);
+	served = &small;
+	assert_int_equal(judge(&h, true, &err), HISTORY_GONE);
+	assert_int_not_equal(err.code, ERR_NONE);
+	assert_int_equal(h.evidence.len, 0);
+	memory_tree_release(&small);
 	buf_release(&h.evidence);
 }
 
@@ -226,15 +252,14 @@ test_not_signed(void **state)
 {
 	AUTO(buf) a = {0};
 	AUTO(buf) b = {0};
-	struct history h = {
-	    .log = &vkey, .evidence = BUF_INIT(EVIDENCE_MAX_LEN)};
+	struct history h = {.log = &vkey};
 	struct error err = {0};
 
 	(void)state;
 	h.heads[0] = head_of(&honest, 400, false, &a);
 	h.heads[1] = head_of(&other, 400, false, &b);
 	b.ptr[b.len - 10] ^= 1;
-	assert_false(compare(&h, false, &err));
+	assert_int_equal(judge(&h, false, &err), HISTORY_UNKNOWN);
 	assert_int_not_equal(err.code, ERR_NONE);
 	assert_int_equal(h.evidence.len, 0);
 	buf_release(&h.evidence);
@@ -246,6 +271,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_pairs),
 	    cmocka_unit_test(test_not_told),
+	    cmocka_unit_test(test_gone),
 	    cmocka_unit_test(test_not_signed),
 	};
 
