@@ -208,7 +208,8 @@ witness_policy_read(const struct config *c, const struct vkey *log,
 	if (!out->quorum)
 		return error_set(err, ERR_INTERNAL, "out of memory");
 	if (!file_read(c->witness_policy, &out->text, err))
-		return error_prefix(err, "witness-policy");
+		return error_prefix(err,
+		    "witness-policy (a relative path begins at %s)", c->dir);
 	if (!quorum_parse(buf_bytes(&out->text), out->quorum, err))
 		return error_prefix(err, "%s", c->witness_policy);
 	return choose(c, log, warning, out, err) && check(c, log, out, err);

@@ -162,8 +162,9 @@ say_alone(struct cli_log *l)
 {
 	if (!l->alone_said)
 		(void)fprintf(stderr,
-		    "mtlog: %s says that it has no witnesses: that others see "
-		    "the same tree, it alone says\n",
+		    "mtlog: %s says that it has no witnesses, so nobody else "
+		    "says that others see the same tree (to demand that: "
+		    "--witnesses FILE)\n",
 		    l->key.name);
 	l->alone_said = true;
 }

@@ -59,6 +59,18 @@ memory_tree_add(
 	t->limit = t->size;
 }
 
+/* memory_tree_lie adds leaves that no other tree has, up to `size`. */
+static inline void
+memory_tree_lie(
+    struct memory_tree *t, struct hasher *h, uint64_t size, const char *lie)
+{
+	struct hash leaf;
+
+	merkle_leaf(h, bytes_str(lie), &leaf);
+	while (t->size < size)
+		memory_tree_add(t, h, &leaf);
+}
+
 /* memory_tree_fill adds entries that are decimal numbers, up to `size`. */
 static inline void
 memory_tree_fill(struct memory_tree *t, struct hasher *h, uint64_t size)

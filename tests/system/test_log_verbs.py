@@ -543,11 +543,11 @@ def cosigning(root, server, proxy):
         return "w.example" in envelope()
     # A log without witnesses, that says so or knows nothing of them.
     proxy.honest()
-    says(run(*publish, model), "no witnesses", "it alone says")
+    says(run(*publish, model), "no witnesses", "so nobody else says")
     t.check(not asked("log", "list", "--pins", pins)["logs"][0]["witnessed"], "none seen")
     t.check(not cosigned() and len([p for p in proxy.http.asked if p.endswith("/cosigned")]) == 1, "asked once")
     prove(lambda path: Cosigning.refusal("no-witnesses"))
-    says(run(*publish, "--again", model), "it alone says")
+    says(run(*publish, "--again", model), "so nobody else says")
     t.check("it alone" not in run(*publish, "--again", "--wait", "0", model), "who does not wait is not told")
     says(run(*publish, "--again", "--witnesses", at("one"), model, expect=33), "no quorum of witnesses has cosigned")
     run(*publish, "--again", "--wait", "0", "--witnesses", at("one"), model, expect=2)
@@ -570,7 +570,7 @@ def cosigning(root, server, proxy):
     run("log", "forget", t.ORIGIN, "--pins", other)
     proxy.honest()
     run("log", "trust", vkey, proxy.url, "--pins", other)
-    says(run(*remembering, model), "it alone says")
+    says(run(*remembering, model), "so nobody else says")
     # At once; late; not in time, and completed later.
     there = Cosigning(server, witness)
     prove(there)

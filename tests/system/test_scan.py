@@ -476,6 +476,16 @@ def forked(w):
     w.scan(scan, state=state, code=30, what="no log")
 
 
+def plain_policy(server, folder):
+    """One log, no witness, one signer."""
+    policy = folder + "/policy"
+    with open(policy, "w") as f:
+        f.write(f"log {server.vkey.text}\nquorum none\nmtlog-policy 1\n"
+                f"signer ci key {t.b64(b.Party().spki)}\nmodel *\nsigned-by ci\n")
+    os.chmod(policy, 0o600)
+    return policy
+
+
 def smaller(server):
     """A smaller tree than before, with tiles of both: an old checkpoint, or of
     another history."""
@@ -484,11 +494,7 @@ def smaller(server):
     folder = tempfile.mkdtemp(dir=server.root)
     entries = [b"entry %d" % i for i in range(30)]
     large = test_audit.Log(key, server.vkey, entries)
-    policy = folder + "/policy"
-    with open(policy, "w") as f:
-        f.write(f"log {server.vkey.text}\nquorum none\nmtlog-policy 1\n"
-                f"signer ci key {t.b64(b.Party().spki)}\nmodel *\nsigned-by ci\n")
-    os.chmod(policy, 0o600)
+    policy = plain_policy(server, folder)
     state = folder + "/state"
 
     def scan(url, code):
@@ -532,11 +538,7 @@ def slow(server):
     folder = tempfile.mkdtemp(dir=server.root)
     log = test_audit.Slow(key, server.vkey, [b"entry %d" % i for i in range(25600)])
     log.wait = 1
-    policy = folder + "/policy"
-    with open(policy, "w") as f:
-        f.write(f"log {server.vkey.text}\nquorum none\nmtlog-policy 1\n"
-                f"signer ci key {t.b64(b.Party().spki)}\nmodel *\nsigned-by ci\n")
-    os.chmod(policy, 0o600)
+    policy = plain_policy(server, folder)
     state = folder + "/state"
     with test_audit.Proxy(log.get) as p:
         words = [m.MTLOG, "scan", "--policy", policy, "--state", state, "--log-url", p.url, "--json"]
