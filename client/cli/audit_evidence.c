@@ -6,8 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/cleanup.h"
-#include "core/crypto/hash.h"
+#include "client/lib/fork.h"
 #include "io/file.h"
 
 #define PLACES	   3
@@ -67,35 +66,32 @@ place(const struct cli_evidence *e, unsigned n, char *room, size_t len)
 	return NULL;
 }
 
+/* `why`: of the first place that would not do, even if another one does. */
 static bool
-write_named(struct cli_evidence *e, struct bytes text, struct error *why)
+write_somewhere(struct cli_evidence *e, struct bytes text, struct error *why)
 {
-	char folder[FOLDER_MAX], hex[17];
-	AUTO(hasher) h = {0};
-	struct hash sum = {{0}};
+	char folder[FOLDER_MAX];
 
-	if (hasher_open(&h, why))
-		sha256(&h, text, &sum);
-	for (size_t i = 0; i < 8; i++)
-		(void)snprintf(&hex[2 * i], 3, "%02x", sum.b[i]);
 	for (unsigned n = 0; n < PLACES; n++) {
 		const char *at = place(e, n, folder, sizeof(folder));
 		struct error no = {0};
+		char *path = NULL;
+		bool written;
 
 		if (!at)
 			continue;
-		(void)snprintf(e->path, sizeof(e->path),
-		    "%s%smtlog-fork-%s.evidence", n > 0 ? at : "",
-		    n > 0 ? "/" : "", hex);
-		if (file_write(e->path, text, 0644, &no)) {
-			if (n > 0 && why->code == ERR_NONE)
-				*why = no;
-			return true;
-		}
-		if (why->code == ERR_NONE)
+		written = fork_write(at, text, &path, &no);
+		if (!written && why->code == ERR_NONE)
 			*why = no;
+		/* Here it needs no folder before its name. */
+		(void)snprintf(e->path, sizeof(e->path), "%s",
+		    !written	 ? ""
+			: n == 0 ? path + strlen("./")
+				 : path);
+		free(path);
+		if (written)
+			return true;
 	}
-	e->path[0] = '\0';
 	return false;
 }
 
@@ -111,7 +107,7 @@ cli_evidence_write(struct cli_evidence *e, struct bytes text)
 		if (file_write(e->path, text, 0644, &why))
 			return;
 	}
-	if (!write_named(e, text, &why)) {
+	if (!write_somewhere(e, text, &why)) {
 		(void)fprintf(stderr,
 		    "mtlog audit: %s; there is no file with the evidence, keep "
 		    "what follows:\n",
